@@ -1,0 +1,1 @@
+"""One file an engine, all with the small interface of `base.Engine`."""

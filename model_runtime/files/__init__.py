@@ -1,0 +1,1 @@
+"""Reading and writing the four modalities: one file a modality."""
