@@ -160,16 +160,12 @@ class Performance:
     tempo_map: TempoMap | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "notes", tuple(sorted(self.notes, key=lambda n: (n.onset_s, n.pitch, n.channel)))
-        )
+        object.__setattr__(self, "notes", tuple(sorted(self.notes, key=lambda n: (n.onset_s, n.pitch, n.channel))))
         object.__setattr__(self, "controls", tuple(sorted(self.controls, key=lambda c: c.time_s)))
         object.__setattr__(self, "pitch_bends", tuple(sorted(self.pitch_bends, key=lambda b: b.time_s)))
         object.__setattr__(self, "programs", tuple(sorted(self.programs, key=lambda p: p.time_s)))
         for note in self.notes:
-            if not (
-                np.isfinite(note.onset_s) and np.isfinite(note.offset_s) and note.offset_s > note.onset_s
-            ):
+            if not (np.isfinite(note.onset_s) and np.isfinite(note.offset_s) and note.offset_s > note.onset_s):
                 raise InvalidValue(f"A note of pitch {note.pitch} does not end after it starts.")
             if not (0 <= note.pitch <= 127 and 1 <= note.velocity <= 127 and 0 <= note.channel <= 15):
                 raise InvalidValue(f"A note at {note.onset_s:.3f} s has a value that MIDI cannot hold.")
@@ -185,9 +181,7 @@ class Performance:
         """The same performance with every time multiplied by `factor`; its tempo map is left as it is."""
         return replace(
             self,
-            notes=tuple(
-                replace(n, onset_s=n.onset_s * factor, offset_s=n.offset_s * factor) for n in self.notes
-            ),
+            notes=tuple(replace(n, onset_s=n.onset_s * factor, offset_s=n.offset_s * factor) for n in self.notes),
             controls=tuple(replace(c, time_s=c.time_s * factor) for c in self.controls),
             pitch_bends=tuple(replace(b, time_s=b.time_s * factor) for b in self.pitch_bends),
             programs=tuple(replace(p, time_s=p.time_s * factor) for p in self.programs),

@@ -67,9 +67,7 @@ class TempoMap:
 
     def __post_init__(self) -> None:
         if len(self.times_s) != len(self.quarters) or len(self.times_s) < 2:
-            raise InvalidValue(
-                "A tempo map needs at least two points, each with a time and a quarter-note position."
-            )
+            raise InvalidValue("A tempo map needs at least two points, each with a time and a quarter-note position.")
         if not (np.isfinite(self.times_s).all() and np.isfinite(self.quarters).all()):
             raise InvalidValue("The tempo map holds a position that is not a number.")
         for (t0, q0), (t1, q1) in pairwise(zip(self.times_s, self.quarters, strict=True)):
