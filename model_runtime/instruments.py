@@ -109,9 +109,15 @@ _EVERYDAY_WORDS: dict[int, tuple[str, ...]] = {
 }
 # fmt: on
 
+# fmt: off
 _PERCUSSION_WORDS = frozenset(
-    "percussion drumset drums drum drumkit schlagzeug batterie batteria perc snare cymbal cymbals tambourine triangle "
-    "congas bongos cajon claves maracas cowbell shaker guiro castanets".split()
+    {
+        "percussion", "drumset", "drums", "drum", "drumkit", "schlagzeug", "batterie", "batteria", "perc", "snare",
+        "cymbal", "cymbals", "tambourine", "triangle", "congas", "bongos", "cajon", "claves", "maracas", "cowbell",
+        "shaker", "guiro", "castanets",
+    }
+)
+# fmt: on
 )
 
 
