@@ -107,9 +107,6 @@ _EVERYDAY_WORDS: dict[int, tuple[str, ...]] = {
     109: ("bagpipes", "dudelsack"),
     114: ("steelpan", "steel drum"),
 }
-# fmt: on
-
-# fmt: off
 _PERCUSSION_WORDS = frozenset(
     {
         "percussion", "drumset", "drums", "drum", "drumkit", "schlagzeug", "batterie", "batteria", "perc", "snare",
@@ -118,7 +115,6 @@ _PERCUSSION_WORDS = frozenset(
     }
 )
 # fmt: on
-)
 
 
 def _tidy(text: str) -> str:
