@@ -1,0 +1,72 @@
+"""Puts the commands together and turns expected errors into one sentence and a hint."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from bridge.cli import demo, doctor, jobs, models, plugins, serve, translate
+
+app = typer.Typer(
+    name="scorebridge",
+    help="Translate music between score image, notation, performance and audio.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(serve.app, name="serve")
+app.command(name="translate")(translate.translate)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(models.app, name="models")
+app.add_typer(plugins.app, name="plugins")
+app.command(name="doctor")(doctor.doctor)
+app.command(name="demo")(demo.demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"scorebridge {version('scorebridge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Translate music between score image, notation, performance and audio."""
+
+
+def main() -> None:
+    """Entry point of the `scorebridge` command: exits with 0, 1 (it failed), 2 (wrong usage) or 130 (interrupted)."""
+    from model_runtime.errors import Cancelled, MusicError
+    from protocol.errors import ProtocolError
+
+    try:
+        app()
+    except Cancelled as error:
+        _say(error.message, "")
+        sys.exit(130)
+    except (MusicError, ProtocolError) as error:
+        _say(error.message, error.hint)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _say("Stopped.", "")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def _say(sentence: str, hint: str) -> None:
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    console.print(sentence, style="bold red", markup=False)
+    if hint:
+        console.print(hint, markup=False)

@@ -1,0 +1,37 @@
+"""`scorebridge plugins`: copy the plugins into MuseScore and REAPER and tell them where the client is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Install the plugins for MuseScore and REAPER.", no_args_is_help=True)
+
+Host = Annotated[str, typer.Argument(help="musescore or reaper", metavar="musescore|reaper")]
+Folder = Annotated[
+    str | None, typer.Option("--folder", help="The host's plugin folder, where it is not in the usual place.")
+]
+
+
+@app.command()
+def install(host: Host, folder: Folder = None) -> None:
+    """Copy a plugin into its host and say how to switch it on."""
+    from bridge.plugin_installer import install as install_plugin
+
+    report = install_plugin(host, folder)
+    for path in report.folders:
+        typer.echo(f"Copied {report.files} file(s) to {path}")
+    typer.echo(report.next_step)
+
+
+@app.command()
+def uninstall(host: Host, folder: Folder = None) -> None:
+    """Take a plugin out of its host again."""
+    from bridge.plugin_installer import uninstall as uninstall_plugin
+
+    removed = uninstall_plugin(host, folder)
+    for path in removed:
+        typer.echo(f"Removed {path}")
+    if not removed:
+        typer.echo(f"The {host} plugin was not installed.")

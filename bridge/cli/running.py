@@ -1,0 +1,170 @@
+"""Where a translation of the command line is done: by the running daemon, or here and now without one."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+OnProgress = Callable[[str, float, float], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One file to translate.
+
+    Attributes:
+        source: The file.
+        targets: Formats to make.
+        options: The protocol's options.
+        clip: `offset`, `duration`, `playrate`, `reverse` of the protocol's path source.
+    """
+
+    source: Path
+    targets: Sequence[str]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    clip: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it: files in a folder that lasts until the runner's next translation."""
+
+    files: tuple[tuple[Path, str], ...]
+    engine: str
+    warnings: tuple[str, ...]
+    timing: Mapping[str, float]
+
+
+class Runner(Protocol):
+    """Translates files, one after the other."""
+
+    name: str
+
+    def run(self, request: Request, on_progress: OnProgress) -> Outcome:
+        """Translate one file.
+
+        Raises:
+            MusicError, ProtocolError: with one sentence.
+        """
+        ...
+
+
+class DaemonRunner:
+    """Lets the running daemon do it."""
+
+    name = "the daemon"
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def run(self, request: Request, on_progress: OnProgress) -> Outcome:
+        from protocol.errors import DaemonError, JobCancelled
+        from protocol.messages import Cancelled, Done, Failed, PathSource, Progress, Submit, new_id
+
+        submit = Submit(
+            job=new_id(),
+            source=PathSource(path=str(request.source.resolve()), **request.clip),
+            target=list(request.targets),  # type: ignore[arg-type]  # checked by the model
+            options=dict(request.options),
+        )
+        try:
+            for event in self._client.run(submit):
+                if isinstance(event, Progress):
+                    on_progress(event.stage, event.current, event.total)
+                elif isinstance(event, Failed):
+                    raise DaemonError(event.message, hint=event.hint, code=event.code)
+                elif isinstance(event, Cancelled):
+                    raise JobCancelled(event.message)
+                elif isinstance(event, Done):
+                    files = tuple((Path(a.path), a.format) for a in event.artefacts)
+                    return Outcome(files, event.engine, tuple(event.warnings), event.timing)
+        except KeyboardInterrupt:
+            self._client.cancel(submit.job)
+            raise
+        raise DaemonError("The job's events ended without saying how it ended.")
+
+
+class LocalRunner:
+    """Does it in this process."""
+
+    name = "this process"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def run(self, request: Request, on_progress: OnProgress) -> Outcome:
+        from pydantic import ValidationError
+
+        from model_runtime.errors import InvalidValue
+        from model_runtime.modality import Clip
+        from model_runtime.options import Options
+        from model_runtime.translation import translate_files
+
+        try:
+            options = Options.model_validate(request.options)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise InvalidValue(f"The option {name} cannot be used: {first['msg']}.") from None
+        clip = Clip(
+            request.clip.get("offset", 0.0),
+            request.clip.get("duration"),
+            request.clip.get("playrate", 1.0),
+            request.clip.get("reverse", False),
+        )
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        made = translate_files(
+            request.source,
+            request.targets,
+            folder,
+            clip=clip if request.clip else None,
+            options=options,
+            on_progress=on_progress,
+        )
+        return Outcome(tuple((f.path, f.format) for f in made.files), made.engine, made.warnings, made.timing)
+
+
+@contextmanager
+def runner(*, local: bool) -> Iterator[Runner]:
+    """The daemon where one runs and `local` is not asked for, else this process."""
+    from protocol.errors import DaemonNotRunning
+
+    if not local:
+        from protocol.client import Client
+
+        try:
+            with Client.connect(name="scorebridge command line") as client:
+                client.hello()
+                yield DaemonRunner(client)
+                return
+        except DaemonNotRunning:
+            pass
+    with tempfile.TemporaryDirectory(prefix="scorebridge-") as folder:
+        yield LocalRunner(Path(folder))
+
+
+def place(made: Path, target: Path) -> None:
+    """Copy a result to where it was asked for, by a temporary name, so that nobody sees half of it.
+
+    Raises:
+        MusicError: the place cannot be written.
+    """
+    from model_runtime.errors import MusicError
+
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(made, temporary)
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise MusicError(
+            f"{target} could not be written: {error.strerror}.",
+            hint="Choose another place or make room.",
+            code="not_writable",
+        ) from None
