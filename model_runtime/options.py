@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from model_runtime.tempo import KeySignature, Meter, TempoMap
+if TYPE_CHECKING:  # the daemon checks options without numpy
+    from model_runtime.tempo import TempoMap
 
 Quantise = Literal["auto", "none", "1/4", "1/8", "1/16", "1/32", "1/4t", "1/8t", "1/16t"]
 
@@ -48,6 +49,8 @@ class TempoMapOption(BaseModel):
         Raises:
             InvalidValue: the points do not move forwards, or there is no tempo.
         """
+        from model_runtime.tempo import KeySignature, Meter, TempoMap
+
         meters = tuple(Meter(m.quarter, m.numerator, m.denominator) for m in self.meters)
         keys = tuple(KeySignature(k.quarter, k.fifths, k.mode) for k in self.keys)
         if self.points:
