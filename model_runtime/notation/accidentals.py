@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from model_runtime.notation.chords import WrittenNote
 from model_runtime.notation.measures import REST, anchor_of
 from model_runtime.notation.musicxml import WrittenMeasure, WrittenPart
 from model_runtime.notation.spelling import key_alteration
+from model_runtime.notation.stems import PlacedNote
 
 
 def needed_accidentals(part: WrittenPart, fifths: Sequence[int]) -> dict[tuple[int, int], int]:
@@ -43,9 +43,9 @@ def _sign_measure(
     return {place: alter for place, alter in current.items() if alter != key_alteration(place[0], key)}
 
 
-def _in_order(written: WrittenMeasure, staff: int) -> list[tuple[int, WrittenNote]]:
+def _in_order(written: WrittenMeasure, staff: int) -> list[tuple[int, PlacedNote]]:
     """(start of its piece, note) of one staff as a reader meets them; grace notes before the chord."""
-    met: list[tuple[int, int, int, int, WrittenNote]] = []
+    met: list[tuple[int, int, int, int, PlacedNote]] = []
     for voice in written.voices:
         if voice.staff != staff:
             continue

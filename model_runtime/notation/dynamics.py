@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from model_runtime.notation.chords import WrittenNote
+from model_runtime.notation.stems import PlacedNote
 
 # Upper velocity of each mark; the values lie between the velocities that notation software plays the marks at.
 _MARKS = ((22, "ppp"), (40, "pp"), (56, "p"), (71, "mp"), (87, "mf"), (103, "f"), (118, "ff"), (127, "fff"))
@@ -15,7 +15,7 @@ def mark_of(velocity: float) -> str:
     return next((mark for limit, mark in _MARKS if velocity <= limit), "fff")
 
 
-def dynamic_marks(notes: Sequence[WrittenNote]) -> list[tuple[int, str]]:
+def dynamic_marks(notes: Sequence[PlacedNote]) -> list[tuple[int, str]]:
     """Marks as (tick, mark) for one part."""
     if not notes:
         return []

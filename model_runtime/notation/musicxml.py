@@ -9,10 +9,10 @@ from itertools import groupby
 
 from lxml import etree
 
-from model_runtime.notation.chords import Chord, WrittenNote
 from model_runtime.notation.instruments import drum_name, drum_place
 from model_runtime.notation.measures import REST, Measure, Piece, anchor_of
 from model_runtime.notation.staves import Clef
+from model_runtime.notation.stems import Chord, PlacedNote
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ACCIDENTALS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
@@ -232,7 +232,7 @@ class _PartWriter:
             self.finish_note(note, voice, piece, member, bool(rank))
 
     def write_graces(
-        self, element: etree._Element, voice: WrittenVoice, graces: Sequence[WrittenNote], piece: Piece
+        self, element: etree._Element, voice: WrittenVoice, graces: Sequence[PlacedNote], piece: Piece
     ) -> None:
         ordered = sorted(graces, key=lambda n: (n.order, n.pitch))
         single = len({n.order for n in ordered}) == 1
@@ -250,7 +250,7 @@ class _PartWriter:
                 if self.part.staves > 1:
                     _add(note, "staff", voice.staff)
 
-    def write_pitch(self, note: etree._Element, member: WrittenNote) -> None:
+    def write_pitch(self, note: etree._Element, member: PlacedNote) -> None:
         if self.part.percussion:
             step, octave, _ = drum_place(member.pitch)
             unpitched = _add(note, "unpitched")
@@ -263,17 +263,17 @@ class _PartWriter:
             _add(pitch, "alter", member.alter)
         _add(pitch, "octave", member.octave)
 
-    def write_instrument(self, note: etree._Element, member: WrittenNote) -> None:
+    def write_instrument(self, note: etree._Element, member: PlacedNote) -> None:
         if len(self.part.drums) > 1:
             _add(note, "instrument", id=f"P{self.number}-I{member.pitch + 1}")
 
-    def write_accidental(self, note: etree._Element, member: WrittenNote, start: int) -> None:
+    def write_accidental(self, note: etree._Element, member: PlacedNote, start: int) -> None:
         accidental = self.part.accidentals.get((id(member), start))
         if accidental is not None:
             _add(note, "accidental", _ACCIDENTALS[accidental])
 
     def finish_note(
-        self, note: etree._Element, voice: WrittenVoice, piece: Piece, member: WrittenNote | None, in_chord: bool
+        self, note: etree._Element, voice: WrittenVoice, piece: Piece, member: PlacedNote | None, in_chord: bool
     ) -> None:
         ties = []
         if member is not None:
@@ -306,7 +306,7 @@ class _PartWriter:
         self.write_notations(note, piece, member, ties, in_chord)
 
     def write_notations(
-        self, note: etree._Element, piece: Piece, member: WrittenNote | None, ties: Sequence[str], in_chord: bool
+        self, note: etree._Element, piece: Piece, member: PlacedNote | None, ties: Sequence[str], in_chord: bool
     ) -> None:
         brackets = [] if in_chord else ["start"] * piece.tuplet_start + ["stop"] * piece.tuplet_stop
         first = member is not None and piece.start == member.onset

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from model_runtime.notation.chords import WrittenNote
 from model_runtime.notation.quantised import ScoreKey
+from model_runtime.notation.stems import PlacedNote
 
 STEPS = "FCGDAEB"  # the line of fifths from F (-1) to B (5)
 STEP_PITCH = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -22,7 +22,7 @@ def key_alteration(step: str, fifths: int) -> int:
     return (fifths - STEPS.index(step) + 6) // 7
 
 
-def spell(notes: Sequence[WrittenNote], keys: Sequence[tuple[int, int]]) -> None:
+def spell(notes: Sequence[PlacedNote], keys: Sequence[tuple[int, int]]) -> None:
     """Set `step`, `alter` and `octave` of every note.
 
     Args:
@@ -42,12 +42,12 @@ def _plain_fifth(pitch: int, fifths: int) -> int:
     return lowest + (pitch * 7 - lowest) % 12
 
 
-def set_name(note: WrittenNote, fifth: int) -> None:
+def set_name(note: PlacedNote, fifth: int) -> None:
     """Write a place on the line of fifths into a note."""
     note.step, note.alter = name_of_fifth(fifth)
     note.octave = (note.pitch - note.alter - STEP_PITCH[note.step]) // 12 - 1
 
 
-def find_keys(notes: Sequence[WrittenNote]) -> list[tuple[int, ScoreKey]]:
+def find_keys(notes: Sequence[PlacedNote]) -> list[tuple[int, ScoreKey]]:
     """The key of the music: (from tick, key)."""
     return [(0, ScoreKey(Fraction(0), 0, ""))]

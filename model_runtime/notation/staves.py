@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model_runtime.notation.chords import WrittenNote
 from model_runtime.notation.measures import Measure
 from model_runtime.notation.quantised import ScoreTrack
+from model_runtime.notation.stems import PlacedNote
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,8 @@ TREBLE_8VA = Clef("G", 2, 1, middle=83)
 PERCUSSION = Clef("percussion", 2)
 
 
-def split_hands(notes: Sequence[WrittenNote], split_point: int | None) -> None:
-    """Set `staff` of every note of a keyboard part: 1 for the right hand, 2 for the left."""
-    for note in notes:
-        note.staff = 1 if note.pitch >= (split_point if split_point is not None else 60) else 2
-
-
 def choose_clefs(
-    notes: Sequence[WrittenNote], measures: Sequence[Measure], track: ScoreTrack, staff: int, staves: int
+    notes: Sequence[PlacedNote], measures: Sequence[Measure], track: ScoreTrack, staff: int, staves: int
 ) -> list[tuple[int, Clef]]:
     """Clefs of one staff as (index of measure, clef); the first at measure 0."""
     if track.percussion:

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from itertools import combinations, count, groupby, pairwise, permutations
 
-from model_runtime.notation.chords import Chord, WrittenNote
+from model_runtime.notation.stems import Chord, PlacedNote
 
 MAX_VOICES = 2
 _BEAM_WIDTH = 12
@@ -21,7 +21,7 @@ _Choices = tuple[tuple[int, ...], "_Choices | None"]
 _Path = tuple[float, tuple[Chord | None, ...], "_Choices | None"]
 
 
-def separate(notes: Sequence[WrittenNote], max_voices: int = MAX_VOICES) -> list[list[Chord]]:
+def separate(notes: Sequence[PlacedNote], max_voices: int = MAX_VOICES) -> list[list[Chord]]:
     """Voices of one staff, the first the upper; each a list of chords in order that do not overlap.
 
     Args:
@@ -37,7 +37,7 @@ def separate(notes: Sequence[WrittenNote], max_voices: int = MAX_VOICES) -> list
     return voices
 
 
-def gather_chords(notes: Sequence[WrittenNote]) -> list[Chord]:
+def gather_chords(notes: Sequence[PlacedNote]) -> list[Chord]:
     """Notes of equal onset and end on one stem, in order of onset, then from above."""
     stems: dict[tuple[int, int], Chord] = {}
     for note in notes:
@@ -138,10 +138,13 @@ def _assign(cluster: list[Chord], max_voices: int) -> list[tuple[Chord, int]]:
 
 
 def _leap(before: Chord | None, chord: Chord, voice: int) -> float:
+    """How unwilling a reader is to hear `chord` as what the voice plays next."""
+    tied = [note for note in chord.notes if note.onset < chord.onset]
+    broken = 5.0 * sum(before is None or note not in before.notes for note in tied)
     if before is None:
-        return 0.3 * voice
+        return broken + 0.3 * voice
     rest = 0.3 if before.end < chord.onset else 0.0
-    return rest + abs(before.top + before.bottom - chord.top - chord.bottom) / 24
+    return broken + rest + abs(before.top + before.bottom - chord.top - chord.bottom) / 24
 
 
 def _crossings(sounding: Sequence[Chord | None], onset: int) -> float:
@@ -149,13 +152,13 @@ def _crossings(sounding: Sequence[Chord | None], onset: int) -> float:
     return sum(2.0 for a, b in pairwise(held) if a.top + a.bottom < b.top + b.bottom)
 
 
-def attach_graces(voices: list[list[Chord]], graces: Sequence[WrittenNote]) -> None:
+def attach_graces(voices: list[list[Chord]], graces: Sequence[PlacedNote]) -> None:
     """Put grace notes before the nearest chord that begins at their onset, or else into a voice that rests there."""
     starts: dict[int, list[Chord]] = {}
     for voice in voices:
         for chord in voice:
             starts.setdefault(chord.onset, []).append(chord)
-    by_onset: dict[int, list[WrittenNote]] = {}
+    by_onset: dict[int, list[PlacedNote]] = {}
     for note in graces:
         by_onset.setdefault(note.onset, []).append(note)
     for onset, together in by_onset.items():

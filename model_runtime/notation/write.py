@@ -11,15 +11,16 @@ from model_runtime.engines.base import Context
 from model_runtime.modality import Notation
 from model_runtime.notation.accidentals import needed_accidentals
 from model_runtime.notation.beams import set_beams
-from model_runtime.notation.chords import Chord, WrittenNote
 from model_runtime.notation.durations import TICKS_PER_QUARTER, nearest_writable, to_ticks
 from model_runtime.notation.dynamics import dynamic_marks
+from model_runtime.notation.hands import split_hands
 from model_runtime.notation.instruments import PIANO, has_two_staves, part_name
 from model_runtime.notation.measures import REST, Measure, fill_measure, lay_out, write_voice
 from model_runtime.notation.musicxml import Mark, WrittenMeasure, WrittenPart, WrittenVoice, to_musicxml
 from model_runtime.notation.quantised import QuantisedScore, ScoreKey, ScoreTrack
 from model_runtime.notation.spelling import find_keys, spell
-from model_runtime.notation.staves import choose_clefs, split_hands
+from model_runtime.notation.staves import choose_clefs
+from model_runtime.notation.stems import Chord, PlacedNote
 from model_runtime.notation.tuplets import Event, Unwritable
 from model_runtime.notation.voices import attach_graces, separate
 from model_runtime.options import Options
@@ -68,7 +69,7 @@ def _exact(quarters: Fraction) -> int:
     return nearest_writable(quarters) if ticks is None else ticks
 
 
-def _enter(score: QuantisedScore, context: Context) -> list[WrittenNote]:
+def _enter(score: QuantisedScore, context: Context) -> list[PlacedNote]:
     """The notes in ticks, sorted by onset, then pitch."""
     notes = []
     for note in score.notes:
@@ -81,12 +82,12 @@ def _enter(score: QuantisedScore, context: Context) -> list[WrittenNote]:
         ):
             context.warn(_MOVED)
         notes.append(
-            WrittenNote(onset, end, note.pitch, note.velocity, note.track, note.order, note.staccato, note.ornament)
+            PlacedNote(onset, end, note.pitch, note.velocity, note.track, note.order, note.staccato, note.ornament)
         )
     return sorted(notes, key=lambda n: (n.onset, n.pitch))
 
 
-def _keys(score: QuantisedScore, notes: Sequence[WrittenNote]) -> list[tuple[int, ScoreKey]]:
+def _keys(score: QuantisedScore, notes: Sequence[PlacedNote]) -> list[tuple[int, ScoreKey]]:
     """(from tick, key), the first from before everything."""
     if score.keys:
         keys = [(_exact(key.onset), key) for key in score.keys]
@@ -98,7 +99,7 @@ def _keys(score: QuantisedScore, notes: Sequence[WrittenNote]) -> list[tuple[int
 def _write_part(
     track: ScoreTrack,
     index: int,
-    notes: list[WrittenNote],
+    notes: list[PlacedNote],
     measures: Sequence[Measure],
     keys: Sequence[tuple[int, ScoreKey]],
     options: Options,
@@ -130,7 +131,7 @@ def _write_part(
     return part
 
 
-def _write_staff(part: WrittenPart, staff: int, notes: Sequence[WrittenNote], context: Context) -> None:
+def _write_staff(part: WrittenPart, staff: int, notes: Sequence[PlacedNote], context: Context) -> None:
     voices = _writable_voices(part, notes, context)
     start_events = [_events(voice, [m.measure for m in part.measures]) for voice in voices]
     for number, written in enumerate(part.measures):
@@ -144,7 +145,7 @@ def _write_staff(part: WrittenPart, staff: int, notes: Sequence[WrittenNote], co
             written.voices.append(WrittenVoice((staff - 1) * _VOICES_PER_STAFF + v + 1, staff, pieces, voices[v], stem))
 
 
-def _writable_voices(part: WrittenPart, notes: Sequence[WrittenNote], context: Context) -> list[list[Chord]]:
+def _writable_voices(part: WrittenPart, notes: Sequence[PlacedNote], context: Context) -> list[list[Chord]]:
     """The voices of a staff; notes that no tuplet fits together are moved until all measures can be written."""
     for attempt in range(3):
         voices = separate([note for note in notes if note.end > note.onset])
@@ -191,7 +192,7 @@ def _place_keys(part: WrittenPart, keys: Sequence[tuple[int, ScoreKey]]) -> list
     return fifths
 
 
-def _add_marks(score: QuantisedScore, notes: Sequence[WrittenNote], parts: Sequence[WrittenPart]) -> None:
+def _add_marks(score: QuantisedScore, notes: Sequence[PlacedNote], parts: Sequence[WrittenPart]) -> None:
     """Tempo marks on the first part, pedal signs on the first keyboard, dynamics on every part but drums."""
     for tempo in score.tempos:
         _mark(parts[0], Mark(_exact(tempo.onset), "tempo", f"{tempo.quarters_per_minute:.3f}".rstrip("0").rstrip(".")))
