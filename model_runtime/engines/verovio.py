@@ -152,7 +152,10 @@ def _with_box(svg: str, left_mm: float, top_mm: float, width_mm: float, height_m
     """The document showing this part of the page, in its real size."""
     box = " ".join(f"{mm * UNITS_PER_MM:.2f}" for mm in (left_mm, top_mm, width_mm, height_mm))
     root = f'<svg width="{width_mm:.3f}mm" height="{height_mm:.3f}mm" viewBox="{box}" '
-    return re.sub(r'<svg (?:width="[^"]*" height="[^"]*" )?viewBox="[^"]*" ', root, svg, count=1)
+    svg = re.sub(r'<svg (?:width="[^"]*" height="[^"]*" )?viewBox="[^"]*" ', root, svg, count=1)
+    # The music lies in an inner viewport, which would shrink with the outer one if it had no size of its own.
+    page = f'width="{PAGE_WIDTH_MM * UNITS_PER_MM:g}" height="{PAGE_HEIGHT_MM * UNITS_PER_MM:g}"'
+    return re.sub(r'<svg class="definition-scale"(?! width)', f'<svg class="definition-scale" {page}', svg)
 
 
 def log_sentences(log: list[str]) -> list[str]:
