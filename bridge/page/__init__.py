@@ -1,0 +1,1 @@
+"""The status page that the HTTP door serves."""
