@@ -17,17 +17,17 @@ RIGHT, LEFT = 1, 2
 _BEAM_WIDTH = 10
 
 # Found by a search over piano parts of the OpenScore Lieder corpus, see `benchmarks`.
-_BORDER = 57  # pitch at which either hand is as likely
-_SIDE = 0.143  # cost of a semitone on the wrong side of the border
+_BORDER = 57.0  # pitch at which either hand is as likely
+_SIDE = 0.05  # cost of a semitone on the wrong side of the border
 _SPAN = 8  # semitones that a hand takes without effort
-_STRETCH = 0.62  # cost of each semitone beyond
+_STRETCH = 0.6  # cost of each semitone beyond
 _MOVE = 0.03  # cost of a semitone that a hand moves
-_CROSS = 0.45  # cost of a semitone that one hand reaches over the other
-_MIXED = 0.2  # cost of each further length that a hand begins at once
-_HELD = 0.2  # cost of beginning notes while others are held in the same hand
-_IDLE = 0.1  # cost of beginning notes in a hand that rested
-_NEAR = 0.02  # cost of each semitone by which the hands come closer than an octave at one onset
-_CALM_QUARTERS = 0.8  # after so long a rest a move costs half
+_CROSS = 0.4  # cost of a semitone that one hand reaches over the other
+_MIXED = 0.7  # cost of each further length that a hand begins at once
+_HELD = 0.45  # cost of beginning notes while others are held in the same hand
+_IDLE = 0.14  # cost of beginning notes in a hand that rested
+_NEAR = 0.03  # cost of each semitone by which the hands come closer than an octave at one onset
+_CALM_QUARTERS = 6.5  # after so long a rest a move costs half
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from model_runtime.notation.chords import Chord
 from model_runtime.notation.durations import NOTE_VALUES, MetricGrid, meter_grid
 from model_runtime.notation.quantised import ScoreMeter
+from model_runtime.notation.stems import Chord
 from model_runtime.notation.tuplets import Event, Tuplet, plan_tuplets, stretches
 
 REST = -1  # `Event.index` of a rest; smaller values are rests that follow grace notes, see `anchor_of`

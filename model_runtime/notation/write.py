@@ -15,10 +15,11 @@ from model_runtime.notation.durations import TICKS_PER_QUARTER, nearest_writable
 from model_runtime.notation.dynamics import dynamic_marks
 from model_runtime.notation.hands import split_hands
 from model_runtime.notation.instruments import PIANO, has_two_staves, part_name
+from model_runtime.notation.keys import find_key
 from model_runtime.notation.measures import REST, Measure, fill_measure, lay_out, write_voice
 from model_runtime.notation.musicxml import Mark, WrittenMeasure, WrittenPart, WrittenVoice, to_musicxml
 from model_runtime.notation.quantised import QuantisedScore, ScoreKey, ScoreTrack
-from model_runtime.notation.spelling import find_keys, spell
+from model_runtime.notation.spelling import spell
 from model_runtime.notation.staves import choose_clefs
 from model_runtime.notation.stems import Chord, PlacedNote
 from model_runtime.notation.tuplets import Event, Unwritable
@@ -92,7 +93,8 @@ def _keys(score: QuantisedScore, notes: Sequence[PlacedNote]) -> list[tuple[int,
     if score.keys:
         keys = [(_exact(key.onset), key) for key in score.keys]
     else:
-        keys = find_keys([n for n in notes if not score.tracks[n.part].percussion])
+        fifths, mode = find_key([n for n in notes if not score.tracks[n.part].percussion])
+        keys = [(0, ScoreKey(Fraction(0), fifths, mode))]
     return [(min(keys[0][0], -_exact(score.pickup)), keys[0][1]), *keys[1:]]
 
 
