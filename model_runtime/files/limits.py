@@ -25,8 +25,8 @@ class Limits:
 
     audio_bytes: int = 8 * GIBIBYTE
     document_bytes: int = 256 * MEBIBYTE
-    pages: int = 500
-    page_pixels: int = 120_000_000
+    pages: int = 200
+    page_pixels: int = 80_000_000
     notes: int = 500_000
     seconds: float = 8 * 3600.0
     unpacked_bytes: int = 256 * MEBIBYTE

@@ -36,7 +36,7 @@ def read_midi(path: Path, limits: Limits | None = None) -> Performance:
     track without channel messages is a conductor's and is not among the performance's tracks.
 
     The performance's tempo map is the file's, unless the file plainly was not played to it: it sets no tempo at all,
-    or only the default of 120 (as programs that record without a click do) while its notes lie on no grid of it.
+    or a single one (as programs that record without a click do) while its notes gather on no grid of it.
 
     Raises:
         UnreadableFile: damaged, truncated, or of format 2.
@@ -144,7 +144,7 @@ def _tempo_map(file: smf.MidiFile, clock: _Clock, notes: Sequence[Note]) -> Temp
         return None
     times, quarters = zip(*points, strict=True)
     tempo_map = TempoMap(times, quarters, _meters(metas, per_quarter), _keys(metas, per_quarter))
-    if set(clock.tempos) == {DEFAULT_TEMPO} and not _played_to(tempo_map, notes):
+    if len(set(clock.tempos)) == 1 and not _played_to(tempo_map, notes):
         return None
     return tempo_map
 

@@ -32,7 +32,7 @@ def parsed(data: bytes) -> etree._ElementTree:
         raise _not_well_formed(data, error) from None
     tree = root.getroottree()
     internal = tree.docinfo.internalDTD
-    if internal is not None and any(True for _ in internal.iterentities()):
+    if internal is not None and any(True for _ in internal.iterentities()):  # type: ignore[union-attr]
         raise _entities()
     if next(root.iter(etree.Entity), None) is not None:
         raise _entities()
