@@ -1,0 +1,31 @@
+"""The quantiser: from played notes to a written score."""
+
+from __future__ import annotations
+
+from model_runtime.engines.base import Context, Engine
+from model_runtime.errors import InvalidValue
+from model_runtime.modality import Modality, Notation, Performance, Value
+from model_runtime.options import Options
+
+
+class Quantiser(Engine):
+    """Finds beats, metre and note values, then staves, voices and spelling."""
+
+    name = "quantiser"
+    source = Modality.PERFORMANCE
+    target = Modality.NOTATION
+    summary = "Finds beats, metre, note values, voices and spelling, and writes MusicXML."
+    quality = 0.6
+
+    def translate(self, value: Value, options: Options, context: Context) -> Notation:
+        """Write a performance as a score.
+
+        Raises:
+            InvalidValue: `value` is not a performance, or the tempo map does not move forwards.
+        """
+        from model_runtime.notation.quantise import quantise
+        from model_runtime.notation.write import write_score
+
+        if not isinstance(value, Performance):
+            raise InvalidValue("The quantiser writes performances only.")
+        return write_score(quantise(value, options, context), options, context)
