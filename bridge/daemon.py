@@ -25,7 +25,7 @@ from bridge.journal import Journal, JournalFull
 from bridge.lock import FolderLock, Locked
 from bridge.results import Store
 from bridge.retention import Retention
-from bridge.settings import Settings
+from bridge.settings import MEBIBYTE, Settings
 from bridge.validation import sentence_of
 from protocol.connection import Connection, new_key, process_start, read_connection, remove_connection, write_connection
 from protocol.errors import ProtocolError
@@ -183,6 +183,10 @@ class Daemon:
 
 
 def _doors(settings: Settings, core: Core, key: str, token: str) -> list[Door]:
+    from bridge.doors.curve import is_loopback
+    from bridge.doors.http import HttpDoor, HttpOptions
+    from bridge.doors.notify import Notify
+    from bridge.doors.osc import OscDoor, OscOptions
     from bridge.doors.zeromq import ZeroMQDoor, ZeroMQOptions
 
     zeromq = ZeroMQOptions(
@@ -191,8 +195,13 @@ def _doors(settings: Settings, core: Core, key: str, token: str) -> list[Door]:
         control_port=settings.control_port,
         events_port=settings.events_port,
         heartbeat_port=settings.heartbeat_port,
+        curve_folder=None if is_loopback(settings.bind) else settings.data / "curve",
     )
-    return [ZeroMQDoor(core, key.encode(), zeromq)]
+    # OSC and HTTP are not encrypted: they stay on this machine whatever `bind` says.
+    notify = [Notify.parse(settings.notify)] if settings.notify else []
+    osc = OscOptions(udp_port=settings.osc_udp_port, tcp_port=settings.osc_tcp_port, notify=notify)
+    http = HttpOptions(port=settings.http_port, max_body_bytes=settings.max_inline_bytes * 4 // 3 + MEBIBYTE)  # base64
+    return [ZeroMQDoor(core, key.encode(), zeromq), OscDoor(core, token, osc), HttpDoor(core, token, http)]
 
 
 async def _sweep(retention: Retention, interval_s: float) -> None:

@@ -47,7 +47,7 @@ class Connection(BaseModel):
         pid: Its process.
         process_started: Which process of that number it is (see `process_start`).
         transport: Always "tcp" in this version.
-        ip: Address of all doors.
+        ip: Address of the ZeroMQ sockets; OSC and HTTP are on 127.0.0.1 always.
         requests_port: ZeroMQ ROUTER for every request.
         control_port: ZeroMQ ROUTER for `CONTROL_TYPES`.
         events_port: ZeroMQ PUB.

@@ -69,6 +69,7 @@ class HttpDoor(Door):
             lifespan="off",
             loop="none",
             log_config=None,
+            log_level="warning",
             access_log=False,
             server_header=False,
             date_header=False,
