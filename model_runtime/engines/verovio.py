@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from model_runtime.engines.base import Availability, Context, Engine
-from model_runtime.engraving.library_log import caught_stderr
 from model_runtime.engraving.raster import MILLIMETRES_PER_INCH, MUSIC_FAMILY, TEXT_FAMILY, grey_page, ink_box
 from model_runtime.errors import EngineUnavailable, InvalidValue, UnreadableFile
+from model_runtime.library_log import caught_stderr
 from model_runtime.modality import GreyPage, Modality, Notation, ScoreImage, Value
 from model_runtime.options import Options
 
