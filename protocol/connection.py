@@ -216,18 +216,26 @@ def _read_private(path: Path) -> bytes:
         raise DaemonNotRunning from None
     except OSError as error:
         raise UnsafeConnectionFile(f"{path} cannot be read: {error.strerror}.", hint=_RESTART) from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise UnsafeConnectionFile(f"{path} is not a regular file.", hint=_RESTART)
-        if hasattr(os, "getuid"):
-            if status.st_uid != os.getuid():
-                raise UnsafeConnectionFile(f"{path} belongs to another user.", hint=_RESTART)
-            if stat.S_IMODE(status.st_mode) & 0o077:
-                raise UnsafeConnectionFile(
-                    f"{path} can be read or written by other users.", hint=f"Make it private: chmod 600 {path}"
-                )
-        data = file.read(MAX_FILE_BYTES + 1)
+    try:
+        _check_private(path, os.fstat(descriptor))
+        data = b""
+        while len(data) <= MAX_FILE_BYTES and (piece := os.read(descriptor, MAX_FILE_BYTES)):
+            data += piece
+    finally:
+        os.close(descriptor)
     if len(data) > MAX_FILE_BYTES:
         raise UnsafeConnectionFile(f"{path} is too large to be a connection file.", hint=_RESTART)
     return data
+
+
+def _check_private(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise UnsafeConnectionFile(f"{path} is not a regular file.", hint=_RESTART)
+    if not hasattr(os, "getuid"):
+        return  # Windows: the user's own folders are private
+    if status.st_uid != os.getuid():
+        raise UnsafeConnectionFile(f"{path} belongs to another user.", hint=_RESTART)
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        raise UnsafeConnectionFile(
+            f"{path} can be read or written by other users.", hint=f"Make it private: chmod 600 {path}"
+        )
