@@ -148,6 +148,7 @@ class _PartReader:
         self.lengths: list[Fraction] = []
         self.fifths = 0
         self.open_tuplets: dict[str, tuple[int, str]] = {}
+        self.tuplet: dict[str, object] | None = None
         self.graces = 0
         full = Fraction(4)
         for measure in self.measures:
@@ -305,24 +306,28 @@ class _PartReader:
 
     def _tuplet(self, note: etree._Element, onset: Fraction, voice: str, *, chord: bool) -> dict[str, object] | None:
         """The tuplet that a note belongs to; remembers where its bracket began."""
+        if chord:
+            return self.tuplet  # brackets stand at a chord's first note only
+        self.tuplet = None
         brackets = note.findall("notations/tuplet")
-        if not chord:
-            for bracket in brackets:
-                if bracket.get("type") == "start" and voice not in self.open_tuplets:
-                    self.open_tuplets[voice] = (_tick(onset), bracket.findtext("tuplet-actual/tuplet-type") or "")
+        for bracket in brackets:
+            if bracket.get("type") == "start" and voice not in self.open_tuplets:
+                self.open_tuplets[voice] = (_tick(onset), bracket.findtext("tuplet-actual/tuplet-type") or "")
         begun = self.open_tuplets.get(voice)
         if any(b.get("type") == "stop" and b.get("number", "1") == "1" for b in brackets):
             self.open_tuplets.pop(voice, None)
         modification = note.find("time-modification")
-        if modification is None:
-            return None
+        tremolo = note.find("notations/ornaments/tremolo")
+        if modification is None or (tremolo is not None and tremolo.get("type") in ("start", "stop")):
+            return None  # a tremolo between two notes only looks like a tuplet
         kind = modification.findtext("normal-type") or (begun and begun[1]) or note.findtext("type") or _DEFAULT_GRACE
-        return {
+        self.tuplet = {
             "actual": int(modification.findtext("actual-notes") or 1),
             "normal": int(modification.findtext("normal-notes") or 1),
             "type": kind,
             "tick": None if begun is None else begun[0],
         }
+        return self.tuplet
 
     def items(self) -> Iterator[model.NoteItem]:
         """The notes, each with its voice's number on its staff."""

@@ -203,19 +203,22 @@ def _in_voices(pieces: Sequence[Piece]) -> dict[int, list[list[Piece]]]:
         if not chords or chords[-1][0].end <= piece.start:
             return True
         last = chords[-1][0]
-        return (last.start, last.duration, last.tuplet) == (piece.start, piece.duration, piece.tuplet) and all(
-            piece.item.pitch != p.item.pitch for p in chords[-1]
-        )
+        together = (last.start, last.duration) == (piece.start, piece.duration) and _ratio(last) == _ratio(piece)
+        return together and all(piece.item.pitch != p.item.pitch for p in chords[-1])
 
     for piece in pieces:
         others = [v for v in range(1, len(declared) + 64) if v not in declared] + sorted(declared)
-        voice = next((v for v in (piece.item.voice, *others) if fits(v, piece)), max(voices) + 1)
+        voice = next((v for v in (piece.item.voice, *others) if fits(v, piece)), max(voices, default=0) + 1)
         chords = voices[voice]
         if chords and chords[-1][0].start == piece.start:
             chords[-1].append(piece)
         else:
             chords.append([piece])
     return dict(voices)
+
+
+def _ratio(piece: Piece) -> Ratio:
+    return PLAIN if piece.tuplet is None else Ratio(piece.tuplet.actual, piece.tuplet.normal)
 
 
 def _graces(items: Sequence[NoteItem], per_quarter: int) -> dict[int, dict[Fraction, list[list[NoteItem]]]]:

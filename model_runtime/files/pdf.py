@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from lxml import etree
 
+from model_runtime.engraving.raster import font_files
 from model_runtime.errors import MusicError, TooLarge, UnreadableFile
 from model_runtime.files.limits import Limits
 from model_runtime.files.storing import content_of, stored
@@ -97,6 +98,8 @@ def _add_vectors(document: pypdfium2.PdfDocument, image: ScoreImage) -> None:
     import svg2pdf_py  # type: ignore[import-untyped]
 
     fonts = svg2pdf_py.FontDatabase.system()
+    for font in font_files():  # what the engraver's pages name, there on every machine
+        fonts.load_font_file(font)
     for i, svg in enumerate(image.svg):
         width_points = None
         if image.dots_per_inch and i < len(image.pages):
