@@ -14,6 +14,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ from bridge.settings import Settings
 log = logging.getLogger(__name__)
 
 TERMINATION_S = 0.15  # between asking a worker to end and ending it
+POLL_S = 0.005
 WATCH_INTERVAL_S = 0.25
 MOST_FAILED_STARTS = 3
 
@@ -64,7 +66,7 @@ class Worker:
         about: What it said it can do; empty until it is ready.
     """
 
-    process: asyncio.subprocess.Process
+    process: subprocess.Popen[bytes]
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     scratch: Path
@@ -75,7 +77,6 @@ class Worker:
     ended: WorkerEnded | None = None
     _said: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     _ending: asyncio.Task[None] | None = None
-    _listening: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(cls, scratch_root: Path) -> Worker:
@@ -83,22 +84,24 @@ class Worker:
         scratch = Path(tempfile.mkdtemp(prefix="worker-", dir=scratch_root))
         ours, theirs = socket.socketpair()
         with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "bridge.worker",
-                str(theirs.fileno()),
-                str(os.getpid()),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bridge.worker", str(theirs.fileno()), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
                 env={**os.environ, "TMPDIR": str(scratch), "PYTHONUNBUFFERED": "1"},
             )
-        reader, writer = await asyncio.open_connection(sock=ours)
+        try:
+            reader, writer = await asyncio.open_connection(sock=ours)
+        except BaseException:
+            process.kill()
+            process.communicate()
+            ours.close()
+            raise
         worker = cls(process, reader, writer, scratch)
-        worker._listening = asyncio.create_task(worker._listen_to_output())
+        worker._listen()
         return worker
 
     @property
@@ -170,14 +173,14 @@ class Worker:
     async def _end(self) -> None:
         children = await asyncio.to_thread(_descendants, self.pid)
         self._signal(signal.SIGTERM, children)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(TERMINATION_S):
-                await self.process.wait()
+        killing_s = time.monotonic() + TERMINATION_S
+        while self.process.poll() is None and time.monotonic() < killing_s:
+            await asyncio.sleep(POLL_S)
         self._signal(signal.SIGKILL, children)
-        await self.process.wait()
+        while self.process.poll() is None:
+            await asyncio.sleep(POLL_S)
+        self._stop_listening()
         self.writer.close()
-        if self._listening is not None:
-            self._listening.cancel()
         await asyncio.to_thread(shutil.rmtree, self.scratch, ignore_errors=True)
 
     def _signal(self, number: signal.Signals, children: list[psutil.Process]) -> None:
@@ -188,14 +191,30 @@ class Worker:
             with contextlib.suppress(psutil.Error):
                 child.send_signal(number)
 
-    async def _listen_to_output(self) -> None:
+    def _listen(self) -> None:
         """Read what native libraries print, so that they never wait for a reader; keep the end for the log."""
         output = self.process.stdout
         assert output is not None
-        while chunk := await output.read(1 << 14):
-            for line in chunk.decode("utf-8", "replace").splitlines():
-                self._said.append(line[:500])
-                log.debug("Worker %d: %s", self.pid, line[:500])
+        os.set_blocking(output.fileno(), False)
+        asyncio.get_running_loop().add_reader(output.fileno(), self._hear)
+
+    def _hear(self) -> None:
+        output = self.process.stdout
+        assert output is not None
+        chunk = b""
+        with contextlib.suppress(OSError):
+            chunk = os.read(output.fileno(), 1 << 14)
+        if not chunk:
+            self._stop_listening()
+        for line in chunk.decode("utf-8", "replace").splitlines():
+            self._said.append(line[:500])
+            log.debug("Worker %d: %s", self.pid, line[:500])
+
+    def _stop_listening(self) -> None:
+        output = self.process.stdout
+        if output is not None and not output.closed:
+            asyncio.get_running_loop().remove_reader(output.fileno())
+            output.close()
 
     def _death(self) -> WorkerEnded:
         code = self.process.returncode or 0
@@ -231,6 +250,7 @@ class Pool:
         self.broken: WorkerEnded | None = None
         self._on_free = on_free
         self._workers: set[Worker] = set()
+        self._leaving: set[Worker] = set()
         self._starting = 0
         self._failed_starts = 0
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -254,7 +274,7 @@ class Pool:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         reason = WorkerEnded("cancelled", "ScoreBridge was shut down.")
-        await asyncio.gather(*(worker.end(reason) for worker in self._workers))
+        await asyncio.gather(*(worker.end(reason) for worker in (*self._workers, *self._leaving)))
 
     def take(self) -> Worker | None:
         """A free worker, or None; then another one is started if there may be more, and `on_free` is called."""
@@ -270,11 +290,7 @@ class Pool:
     def give_back(self, worker: Worker) -> None:
         """The worker's job is over: keep it, or replace it where it is gone or has done enough."""
         worker.busy = False
-        if (
-            worker.ended is not None
-            or worker.process.returncode is not None
-            or worker.jobs >= self.settings.worker_jobs
-        ):
+        if worker.ended is not None or worker.process.poll() is not None or worker.jobs >= self.settings.worker_jobs:
             self._retire(worker)
         else:
             self._on_free()
@@ -295,12 +311,19 @@ class Pool:
 
     def _retire(self, worker: Worker) -> None:
         self._workers.discard(worker)
-        self._background(worker.end(WorkerEnded("worker_died", "The worker was replaced.")))
+        self._leaving.add(worker)
+        self._background(self._see_off(worker))
         self._keep_warm()
         self._on_free()
 
+    async def _see_off(self, worker: Worker) -> None:
+        await worker.end(WorkerEnded("worker_died", "The worker was replaced."))
+        self._leaving.discard(worker)
+
     def _keep_warm(self) -> None:
-        while len(self._workers) + self._starting < min(self.settings.warm_workers, self.settings.workers):
+        while not self._closed and len(self._workers) + self._starting < min(
+            self.settings.warm_workers, self.settings.workers
+        ):
             self._start_another()
 
     def _start_another(self) -> None:
@@ -313,7 +336,7 @@ class Pool:
         try:
             worker = await Worker.start(self.settings.work_folder)
             self._workers.add(worker)
-            self._starting -= 1
+            self._starting -= 1  # from here on it is counted as a worker
             await worker.wait_ready(self.settings.worker_start_s)
         except (WorkerEnded, OSError) as error:
             self._start_failed(worker, error)
@@ -354,7 +377,7 @@ class Pool:
                     await self._check_memory(worker)
                 elif self._grew_old(worker):
                     self._retire(worker)
-                elif worker.about and worker.process.returncode is not None:
+                elif worker.about and worker.process.poll() is not None:
                     log.warning("Worker %d ended while it had nothing to do", worker.pid)
                     self._retire(worker)
 
