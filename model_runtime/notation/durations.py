@@ -1,7 +1,7 @@
 """Note values: which lengths one symbol can show, and where engraving practice cuts a note or rest in two.
 
 Positions and lengths are whole ticks. A tick is so small that 1024th notes and tuplets of 3, 5, 7 and 9 notes, and
-their products, are whole numbers of them; no rounding happens past the entrance (`to_ticks`).
+their products, are whole numbers of them; no rounding happens past the entrance (`nearest_writable`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from math import gcd
 
 TICKS_PER_QUARTER = 256 * 9 * 5 * 7
 SHORTEST = TICKS_PER_QUARTER // 256  # a 1024th note, the shortest that MusicXML names
+COARSE = TICKS_PER_QUARTER // 48  # a grid on which everything can be written
 
 _TYPES = (
     ("long", 16 * TICKS_PER_QUARTER),
@@ -43,18 +44,16 @@ for _name, _ticks in _TYPES:
         NOTE_VALUES[_ticks * 7 // 4] = (_name, 2)
 
 
-def to_ticks(quarters: Fraction) -> int | None:
-    """A position or length in ticks, or None where no tick lies there."""
-    ticks, rest = divmod(quarters.numerator * TICKS_PER_QUARTER, quarters.denominator)
-    return None if rest else ticks
+def nearest_binary(quarters: Fraction) -> int:
+    """The nearest position in ticks that halving quarter notes six times reaches."""
+    return round(quarters * 64) * (TICKS_PER_QUARTER // 64)
 
 
 def nearest_writable(quarters: Fraction) -> int:
     """The nearest position in ticks that note values, with one tuplet if need be, can reach."""
-    exact = to_ticks(quarters)
-    if exact is not None and _is_writable(exact):
-        return exact
     near = round(quarters * TICKS_PER_QUARTER)
+    if near == quarters * TICKS_PER_QUARTER and _is_writable(near):
+        return near
     candidates = [round(near / step) * step for step in _FALLBACK_STEPS]
     return min(candidates, key=lambda ticks: abs(ticks - near))
 
@@ -159,8 +158,9 @@ class MetricGrid:
 
     def _halves(self, start: int, end: int, pieces: Callable[[int, int], _Spans]) -> _Spans:
         _, cuts = self.cuts(start, end)
-        candidates = [pieces(start, cut) + pieces(cut, end) for cut in dict.fromkeys((*cuts[:1], *cuts[-1:]))]
-        return min(candidates, key=len, default=((start, end),))
+        tried = dict.fromkeys((cuts[0], cuts[-1])) if 0 < len(cuts) < 8 else cuts[len(cuts) // 2 :][:1]
+        candidates = [pieces(start, cut) + pieces(cut, end) for cut in tried]
+        return min(candidates, key=_effort, default=((start, end),))
 
     def _readable(self, start: int, end: int) -> bool:
         level, cuts = self.cuts(start, end)
@@ -173,6 +173,11 @@ class MetricGrid:
             return True
         # A syncopation hides one beat, and only one that is a single step stronger than where it starts and ends.
         return len(cuts) == 1 and start_level - level <= 1 and self.level(end) - level <= 1
+
+
+def _effort(pieces: _Spans) -> tuple[int, int]:
+    """Symbols, then dots."""
+    return len(pieces), sum(NOTE_VALUES[b - a][1] for a, b in pieces if b - a in NOTE_VALUES)
 
 
 def _group_levels(groups: int) -> list[int]:

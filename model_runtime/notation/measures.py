@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from model_runtime.engines.base import Context
 from model_runtime.notation.durations import NOTE_VALUES, MetricGrid, meter_grid
 from model_runtime.notation.quantised import ScoreMeter
 from model_runtime.notation.stems import Chord
@@ -141,9 +142,7 @@ def write_voice(measure: Measure, events: Sequence[Event]) -> list[Piece]:
 def _silent_measure(measure: Measure, full: bool) -> list[Piece]:
     if full:
         return [Piece(measure.start, measure.end, -1, "whole", 0, whole_measure=True)]
-    shift = measure.offset - measure.start
-    spans = measure.grid.rest_pieces(measure.start + shift, measure.end + shift)
-    return [Piece(a - shift, b - shift, -1, *NOTE_VALUES[b - a]) for a, b in spans]
+    return _rests(measure, measure.start, measure.end)
 
 
 def _symbols(measure: Measure, event: Event, start: int, end: int, tuplet: Tuplet | None) -> list[Piece]:
@@ -159,6 +158,28 @@ def _symbols(measure: Measure, event: Event, start: int, end: int, tuplet: Tuple
             p, q = tuplet.sounding(p), tuplet.sounding(q)
         symbols.append(Piece(p, q, event.index, kind, dots, tuplet))
     return symbols
+
+
+def repair(measure: Measure, pieces: list[Piece], context: Context) -> list[Piece]:
+    """The symbols themselves where they fill the measure exactly; else those that do, then rests, and a warning."""
+    at = measure.start
+    kept = []
+    for piece in pieces:
+        if piece.start == at and piece.start < piece.end <= measure.end:
+            kept.append(piece)
+            at = piece.end
+    if len(kept) == len(pieces) and at == measure.end:
+        return pieces
+    context.warn(f"Measure {measure.number} was not exactly full; what did not fit was replaced by rests.")
+    if at < measure.end:
+        kept += _rests(measure, at, measure.end)
+    return kept
+
+
+def _rests(measure: Measure, start: int, end: int) -> list[Piece]:
+    shift = measure.offset - measure.start
+    spans = measure.grid.rest_pieces(start + shift, end + shift)
+    return [Piece(a - shift, b - shift, REST, *NOTE_VALUES[b - a]) for a, b in spans]
 
 
 def fill_measure(measure: Measure, chords: Sequence[Chord], first: int) -> list[Event]:

@@ -34,13 +34,19 @@ class Mark:
 
 @dataclass(slots=True)
 class WrittenVoice:
-    """One voice of one measure: its symbols and the chords that `Piece.index` points to."""
+    """One voice of one measure: its symbols and the chords that `Piece.index` points to.
+
+    Attributes:
+        stem: Which way all stems point, empty where the reader may choose.
+        hides_rests: Rests only fill the measure and are not printed.
+    """
 
     number: int
     staff: int
     pieces: list[Piece]
     chords: Sequence[Chord]
     stem: str = ""
+    hides_rests: bool = False
 
 
 @dataclass(slots=True)
@@ -81,9 +87,9 @@ def clean_text(text: str) -> str:
 
 
 def to_musicxml(
-    parts: Sequence[WrittenPart], title: str, ticks_per_division: int, divisions: int, on_part: Callable[[int], None]
+    parts: Sequence[WrittenPart], title: str, ticks_per_division: int, divisions: int, on_measure: Callable[[], None]
 ) -> bytes:
-    """The document as UTF-8 bytes."""
+    """The document as UTF-8 bytes; `on_measure` is called after every measure of every part."""
     root = etree.Element("score-partwise", version="4.0")
     if clean_text(title):
         _add(_add(root, "work"), "work-title", clean_text(title))
@@ -94,8 +100,7 @@ def to_musicxml(
         etree.SubElement(encoding, "supports", element=element, type="yes")
     _write_part_list(root, parts)
     for number, part in enumerate(parts, 1):
-        _PartWriter(part, number, divisions, ticks_per_division).write(root)
-        on_part(number)
+        _PartWriter(part, number, divisions, ticks_per_division).write(root, on_measure)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", doctype=_DOCTYPE, pretty_print=True)
 
 
@@ -130,11 +135,12 @@ class _PartWriter:
         self.divisions = divisions
         self.ticks_per_division = ticks_per_division
 
-    def write(self, root: etree._Element) -> None:
+    def write(self, root: etree._Element, on_measure: Callable[[], None]) -> None:
         element = _add(root, "part", id=f"P{self.number}")
         last = len(self.part.measures) - 1
         for index, written in enumerate(self.part.measures):
             self.write_measure(element, written, index == 0, index == last)
+            on_measure()
 
     def units(self, ticks: int) -> int:
         return ticks // self.ticks_per_division
@@ -222,6 +228,8 @@ class _PartWriter:
             rest = _add(note, "rest")
             if piece.whole_measure:
                 rest.set("measure", "yes")
+            if voice.hides_rests:
+                note.set("print-object", "no")
             self.finish_note(note, voice, piece, None, False)
             return
         for rank, member in enumerate(sorted(chord.notes, key=lambda n: (n.pitch, n.octave))):

@@ -1,0 +1,57 @@
+"""What goes into a quantised score comes out of the MusicXML, note for note, in measures that are exactly full."""
+
+from __future__ import annotations
+
+from fractions import Fraction as F
+
+import pytest
+from hypothesis import given, settings
+from lxml import etree
+
+from model_runtime.engines.base import Context
+from model_runtime.errors import Cancelled
+from model_runtime.notation.quantised import QuantisedScore, ScoreMeter, ScoreNote, ScoreTrack
+from model_runtime.notation.write import write_score
+from model_runtime.options import Options
+from exact_reader import ReadScore, read
+from score_examples import quantised_scores
+
+ORDINARY = [1, 2, 4, 3, 6, 8]
+WILD = [1, 2, 4, 8, 16, 32, 64, 3, 6, 12, 24, 5, 10, 20, 7, 14, 9, 15, 21, 35, 105]
+
+
+def written(score: QuantisedScore, **options: object) -> ReadScore:
+    context = Context()
+    result = read(write_score(score, Options(**options), context).musicxml)
+    assert context.warnings == []
+    return result
+
+
+def note_list(score: QuantisedScore) -> list[tuple[F, F, int, int]]:
+    return sorted((n.onset, n.duration, n.pitch, n.track) for n in score.notes)
+
+
+def read_list(score: ReadScore, tracks: list[int]) -> list[tuple[F, F, int, int]]:
+    return sorted((n.onset, n.duration, n.pitch, tracks[n.part]) for n in score.notes)
+
+
+@settings(max_examples=150, deadline=None)
+@given(quantised_scores(ORDINARY))
+def test_every_note_comes_back_exactly_from_full_measures(score: QuantisedScore) -> None:
+    result = written(score)
+    tracks = sorted({n.track for n in score.notes}) or [0]
+    assert read_list(result, tracks) == note_list(score)
+    assert result.faults == []
+    assert result.pickup == score.pickup
+
+
+@settings(max_examples=100, deadline=None)
+@given(quantised_scores(WILD))
+def test_notes_on_unlikely_grids_are_full_and_complete_and_warned_about_when_moved(score: QuantisedScore) -> None:
+    context = Context()
+    result = read(write_score(score, Options(), context).musicxml)
+    assert result.faults == []
+    assert len(result.notes) == len(score.notes)
+    if not context.warnings:
+        tracks = sorted({n.track for n in score.notes}) or [0]
+        assert read_list(result, tracks) == note_list(score)
