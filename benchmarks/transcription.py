@@ -1,0 +1,203 @@
+"""Audio → performance: accuracy and speed beside the `basic_pitch` package, and an hour in flat memory.
+
+    python -m benchmarks.transcription --data DIR --json FILE
+
+Figures:
+    basic_pitch_speed_ratio            the package's time divided by ours, the median over ten files; above 1 is good
+    onset_f1_<engine>_<file>           onsets within 50 ms (mir_eval), against truth
+    note_f1_<engine>_<file>            onsets and offsets, where the truth has offsets
+    onset_agreement_<engine>_<file>    the same against the output of another model, which is no truth
+    hour_peak_extra_mb                 peak memory for 60 minutes less that for one minute
+    hour_time_ratio                    time for 60 minutes divided by 60 times that for one minute
+
+Engines are `basic-pitch` (ours), `basic_pitch_package` (Spotify's `predict`, its defaults) and, for the piano,
+`transkun`. Add-ons that are missing are installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks import report
+from benchmarks.basic_pitch_package import BasicPitchPackage
+from benchmarks.eval_audio import Recording, clip, recordings
+from model_runtime import files
+from model_runtime.addons import addon
+from model_runtime.engines.base import Context, Engine
+from model_runtime.engines.basic_pitch import BasicPitch
+from model_runtime.engines.transkun import Transkun
+from model_runtime.modality import Performance
+from model_runtime.options import Options
+
+Notes = npt.NDArray[np.float64]  # (notes, 3): onset and offset in seconds, pitch
+
+_ROUNDS = 3
+_RATE = 44_100
+
+
+def main() -> None:
+    """Measure all, print a table, write JSON."""
+    parser = argparse.ArgumentParser(description="Accuracy and speed of audio → performance.")
+    parser.add_argument("--data", type=Path, required=True, help="folder with eval/audio in it")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    arguments = parser.parse_args()
+    for name in ("basic-pitch", "transkun"):
+        if not addon(name).installed():
+            addon(name).install()
+    with tempfile.TemporaryDirectory() as scratch:
+        music = recordings(arguments.data / "eval" / "audio")
+        music.append(clip(music[0], 5.0, 15.0, Path(scratch)))
+        found, figures, rows = _beside_the_package(music)
+        found |= _piano(music)
+        figures |= _accuracy(music, found, rows)
+        figures |= _hour(Path(scratch))
+    rows.append({"file": "60 minutes", "ours s": figures["hour_s"]})
+    report.write(figures, rows, arguments.json, "Audio → performance: onset F1 (50 ms) and seconds")
+
+
+def _beside_the_package(
+    music: Sequence[Recording],
+) -> tuple[dict[tuple[str, str], Notes], dict[str, float], list[dict[str, object]]]:
+    """Both on the same files in one run, taking turns; times are the medians of the rounds."""
+    ours = BasicPitch()
+    found: dict[tuple[str, str], Notes] = {}
+    times: dict[tuple[str, str], list[float]] = {}
+    with BasicPitchPackage() as package:
+        for recording in music[:1]:
+            package.predict(recording.path)
+            _translated(ours, recording.path)
+        for _ in range(_ROUNDS):
+            for recording in music:
+                seconds, notes = package.predict(recording.path)
+                times.setdefault(("package", recording.name), []).append(seconds)
+                found["basic_pitch_package", recording.name] = notes
+                started = time.perf_counter()
+                notes = _translated(ours, recording.path)
+                times.setdefault(("ours", recording.name), []).append(time.perf_counter() - started)
+                found["basic-pitch", recording.name] = notes
+    rows: list[dict[str, object]] = []
+    ratios = []
+    for recording in music:
+        our_s = statistics.median(times["ours", recording.name])
+        package_s = statistics.median(times["package", recording.name])
+        ratios.append(package_s / our_s)
+        rows.append({"file": recording.name, "ours s": our_s, "package s": package_s, "ratio": package_s / our_s})
+    return found, {"basic_pitch_speed_ratio": statistics.median(ratios), "speed_files": len(ratios)}, rows
+
+
+def _piano(music: Sequence[Recording]) -> dict[tuple[str, str], Notes]:
+    engine = Transkun()
+    try:
+        return {("transkun", each.name): _translated(engine, each.path) for each in music if each.piano}
+    finally:
+        engine.close()
+
+
+def _translated(engine: Engine, path: Path) -> Notes:
+    performance = engine.translate(files.read(path), Options(), Context())
+    assert isinstance(performance, Performance)
+    return np.array([[n.onset_s, n.offset_s, n.pitch] for n in performance.notes], np.float64).reshape(-1, 3)
+
+
+def _accuracy(
+    music: Sequence[Recording], found: dict[tuple[str, str], Notes], rows: list[dict[str, object]]
+) -> dict[str, float]:
+    figures = {}
+    for recording, row in zip(music, rows, strict=True):
+        for engine in ("basic-pitch", "basic_pitch_package", "transkun"):
+            notes = found.get((engine, recording.name))
+            if notes is None:
+                continue
+            onset_f1 = _f1(recording.notes, notes, with_offsets=False)
+            measure = "onset_f1" if recording.is_truth else "onset_agreement"
+            figures[f"{measure}_{engine}_{recording.name}"] = onset_f1
+            row[f"F1 {engine}"] = onset_f1
+            if recording.is_truth and recording.has_offsets:
+                figures[f"note_f1_{engine}_{recording.name}"] = _f1(recording.notes, notes, with_offsets=True)
+        row["against"] = "truth" if recording.is_truth else "another model"
+    return figures
+
+
+def _f1(truth: Notes, notes: Notes, *, with_offsets: bool) -> float:
+    from mir_eval.transcription import precision_recall_f1_overlap
+
+    if not len(notes):
+        return 0.0
+    _, _, f1, _ = precision_recall_f1_overlap(
+        truth[:, :2],
+        440 * 2 ** ((truth[:, 2] - 69) / 12),
+        notes[:, :2],
+        440 * 2 ** ((notes[:, 2] - 69) / 12),
+        onset_tolerance=0.05,
+        offset_ratio=0.2 if with_offsets else None,
+    )
+    return float(f1)
+
+
+def _hour(folder: Path) -> dict[str, float]:
+    """A minute of generated music, and the same sixty times over, each in a process of its own."""
+    minute, hour = folder / "minute.wav", folder / "hour.wav"
+    _write_piece(minute, 1)
+    _write_piece(hour, 60)
+    short = [_measured(minute) for _ in range(_ROUNDS)]
+    long = _measured(hour)
+    minute_s = statistics.median(each["seconds"] for each in short)
+    return {
+        "minute_s": minute_s,
+        "hour_s": long["seconds"],
+        "hour_time_ratio": long["seconds"] / (60 * minute_s),
+        "hour_peak_mb": long["peak_mb"],
+        "hour_peak_extra_mb": long["peak_mb"] - statistics.median(each["peak_mb"] for each in short),
+        "hour_notes": long["notes"],
+    }
+
+
+def _write_piece(path: Path, minutes: int) -> None:
+    """Three voices of plucked tones in random walks over a scale: the same minute again and again."""
+    import soundfile
+
+    draw = np.random.default_rng(1)
+    minute = np.zeros(60 * _RATE)
+    scale = [pitch for pitch in range(36, 96) if pitch % 12 in (0, 2, 4, 5, 7, 9, 11)]
+    for voice in range(3):
+        step, start_s = 8 + 10 * voice, 0.0
+        while start_s < 58.0:
+            step = int(np.clip(step + draw.integers(-3, 4), 10 * voice, 10 * voice + 12))
+            length_s = float(draw.choice([0.25, 0.5, 0.5, 1.0]))
+            first = round(start_s * _RATE)
+            tone = _tone(scale[step], length_s + 0.2)
+            minute[first : first + len(tone)] += 0.1 * tone
+            start_s += length_s
+    samples = (np.clip(minute, -1, 1) * 32767).astype(np.int16)
+    with soundfile.SoundFile(path, "w", _RATE, 1, "PCM_16") as file:
+        for _ in range(minutes):
+            file.write(samples)
+
+
+def _tone(pitch: int, length_s: float) -> npt.NDArray[np.float64]:
+    time_s = np.arange(round(length_s * _RATE)) / _RATE
+    frequency = 440 * 2 ** ((pitch - 69) / 12)
+    partials = sum(np.sin(2 * np.pi * k * frequency * time_s) * np.exp(-3 * k * time_s) / k for k in range(1, 9))
+    return np.asarray(partials * np.minimum(1, (length_s - time_s) / 0.02))
+
+
+def _measured(path: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.transcription_hour", str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
+
+
+if __name__ == "__main__":
+    main()
