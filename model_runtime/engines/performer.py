@@ -1,0 +1,126 @@
+"""Notation → performance: a score played as written, with its repeats, tempo, dynamics, articulation and ornaments."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from fractions import Fraction
+
+from model_runtime.engines.base import Context, Engine
+from model_runtime.errors import InvalidValue, NothingFound, TooLarge
+from model_runtime.instruments import PERCUSSION_CHANNEL
+from model_runtime.modality import Control, Modality, Notation, Note, Performance, ProgramChange, Value
+from model_runtime.options import Options
+from model_runtime.playback.channels import Seat, seats
+from model_runtime.playback.dynamics import DEFAULT_VELOCITY, DynamicsCurve
+from model_runtime.playback.pedalling import pedal_controls
+from model_runtime.playback.reading import read_score
+from model_runtime.playback.realising import Realiser, Struck, TimeAt, realise_exactly
+from model_runtime.playback.repeats import performed_order
+from model_runtime.playback.score import Direction, Part
+from model_runtime.playback.swing import swung
+from model_runtime.playback.timeline import Timeline
+from model_runtime.playback.unfolding import unfold
+from model_runtime.synthesis.events import without_overlaps
+from model_runtime.tempo import TempoMap
+
+MOST_NOTES = 1_000_000
+
+
+class Performer(Engine):
+    """Plays MusicXML.
+
+    Quarter 0 of the result's tempo map is the start of the piece; its metres and keys lie at performed barlines, the
+    first metre after the pickup. A tempo map among the options replaces the score's own tempo.
+    """
+
+    name = "performer"
+    source = Modality.NOTATION
+    target = Modality.PERFORMANCE
+    summary = "Plays a score: repeats, dynamics, articulation, ornaments, pedal and tempo; or exactly what is written."
+    quality = 0.9
+
+    def translate(self, value: Value, options: Options, context: Context) -> Performance:
+        if not isinstance(value, Notation):
+            raise InvalidValue("The performer plays notation only.")
+        score = read_score(value.root, context)
+        timeline = Timeline(score, performed_order(score.measures), deadpan=options.deadpan)
+        tempo_map = _on_host_tempo(timeline.tempo_map(), options)
+        playing = _Playing(timeline, tempo_map, options)
+        notes: list[Note] = []
+        controls: list[Control] = []
+        programs: list[ProgramChange] = []
+        for track, (part, seat) in enumerate(zip(score.parts, seats(score.parts, options.instrument), strict=True)):
+            context.progress("Playing", track, len(score.parts))
+            for struck in playing.part(part):
+                notes.append(Note(struck.onset_s, struck.offset_s, struck.pitch, struck.velocity, seat.channel, track))
+                if len(notes) > MOST_NOTES:
+                    raise TooLarge(f"The score has more than {MOST_NOTES:,} notes to play.")
+                if len(notes) % 5000 == 0:
+                    context.progress("Playing", track, len(score.parts))
+            controls += pedal_controls(part, timeline, playing.time_at, seat.channel)
+            programs += _programs(part, timeline, playing.time_at, seat, options)
+        if not notes:
+            raise NothingFound("The score has no notes to play.")
+        context.progress("Playing", len(score.parts), len(score.parts))
+        names = tuple(part.name for part in score.parts)
+        return Performance(
+            tuple(without_overlaps(notes)), tuple(dict.fromkeys(controls)), (), tuple(programs), names, tempo_map
+        )
+
+
+class _Playing:
+    """What is the same for all parts: time and manner."""
+
+    def __init__(self, timeline: Timeline, tempo_map: TempoMap, options: Options) -> None:
+        self.timeline = timeline
+        self.tempo_map = tempo_map
+        self.options = options
+        self._times: dict[Fraction, float] = {}
+        self._first_quarter = tempo_map.quarter_at(0.0)
+
+    def time_at(self, quarter: Fraction) -> float:
+        """Seconds at a performed quarter note."""
+        known = self._times.get(quarter)
+        if known is None:
+            moved = swung(quarter, self.timeline, self.options.swing)
+            known = self._times[quarter] = max(self.tempo_map.time_at(float(moved) + self._first_quarter), 0.0)
+        return known
+
+    def part(self, part: Part) -> list[Struck]:
+        """All notes of a part."""
+        tones = unfold(part, self.timeline)
+        if self.options.deadpan:
+            return list(realise_exactly(tones, self.time_at, DEFAULT_VELOCITY))
+        curve = DynamicsCurve(part, self.timeline.starts)
+        return list(Realiser(self.time_at, curve.velocity).realise(tones))
+
+
+def _on_host_tempo(own: TempoMap, options: Options) -> TempoMap:
+    """The tempo map that the options ask for, with the score's metres and keys where it has none."""
+    if options.tempo_map is None:
+        return own
+    host = options.tempo_map.tempo_map()
+    first = host.quarter_at(0.0)
+    meters = host.meters or tuple(replace(m, quarter=m.quarter + first) for m in own.meters)
+    keys = host.keys or tuple(replace(k, quarter=k.quarter + first) for k in own.keys)
+    return TempoMap(host.times_s, host.quarters, meters, keys)
+
+
+def _programs(part: Part, timeline: Timeline, time_at: TimeAt, seat: Seat, options: Options) -> list[ProgramChange]:
+    """The instrument at the start, and those that the part changes to."""
+    if seat.channel == PERCUSSION_CHANNEL:
+        return []
+    found = [ProgramChange(0.0, seat.program, seat.channel)]
+    if options.instrument is not None:
+        return found
+    by_measure: dict[int, list[Direction]] = defaultdict(list)
+    for direction in part.directions:
+        if direction.kind == "program":
+            by_measure[direction.measure].append(direction)
+    for passage in timeline.passages:
+        for direction in by_measure[passage.measure]:
+            change = ProgramChange(time_at(passage.start + direction.onset), int(direction.number), seat.channel)
+            if change.program != found[-1].program:
+                found.append(change)
+    return found

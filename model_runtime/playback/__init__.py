@@ -1,0 +1,1 @@
+"""How a score is played: MusicXML read exactly, repeats unfolded, tempo, dynamics, articulation and ornaments."""
