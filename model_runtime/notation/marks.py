@@ -14,14 +14,15 @@ from model_runtime.notation.stems import PlacedNote
 
 def add_marks(score: QuantisedScore, notes: Sequence[PlacedNote], parts: Sequence[WrittenPart]) -> None:
     """Put tempo marks over the first part, pedal signs under the first keyboard, dynamics into all parts but drums."""
-    for tempo in score.tempos:
-        _place(parts[0], Mark(nearest_writable(tempo.onset), "tempo", _number(tempo.quarters_per_minute)))
+    for index, tempo in enumerate(score.tempos):
+        at = nearest_writable(tempo.onset) if index else parts[0].measures[0].measure.start
+        _place(parts[0], Mark(at, "tempo", _number(tempo.quarters_per_minute)))
     keyboards = [part for part in parts if part.staves > 1]
     for pedal in score.pedals if keyboards else ():
         _place(keyboards[0], Mark(nearest_writable(pedal.onset), "pedal", "start", staff=2))
         _place(keyboards[0], Mark(nearest_writable(pedal.release), "pedal", "stop", staff=2))
     for part in parts:
-        own = [note for note in notes if note.part == part.index]
+        own = [note for note in notes if note.part == part.index and not part.percussion]
         for at, value in dynamic_marks(own, [written.measure for written in part.measures]):
             _place(part, Mark(at, "dynamics", value))
 

@@ -160,12 +160,12 @@ class _PartWriter:
             for piece in voice.pieces:
                 if voice is written.voices[0]:
                     while marks and marks[0].at <= piece.start:
-                        self.write_mark(element, marks.pop(0), piece.start)
+                        self.write_mark(element, measure, marks.pop(0), piece.start)
                 self.write_piece(element, voice, piece)
                 position = piece.end
             if voice is written.voices[0]:
                 for mark in marks:
-                    self.write_mark(element, mark, measure.end)
+                    self.write_mark(element, measure, mark, measure.end)
         if last:
             _add(_add(element, "barline", location="right"), "bar-style", "light-heavy")
 
@@ -200,7 +200,7 @@ class _PartWriter:
         if clef.octave:
             _add(element, "clef-octave-change", clef.octave)
 
-    def write_mark(self, element: etree._Element, mark: Mark, now: int) -> None:
+    def write_mark(self, element: etree._Element, measure: Measure, mark: Mark, now: int) -> None:
         direction = _add(element, "direction", placement="above" if mark.kind == "tempo" else "below")
         kind = _add(direction, "direction-type")
         if mark.kind == "dynamics":
@@ -208,15 +208,25 @@ class _PartWriter:
         elif mark.kind == "pedal":
             _add(kind, "pedal", type=mark.value, line="no", sign="yes")
         else:
-            metronome = _add(kind, "metronome", parentheses="no")
-            _add(metronome, "beat-unit", "quarter")
-            _add(metronome, "per-minute", mark.value)
+            self.write_metronome(kind, measure, float(mark.value))
         if mark.at != now:
             _add(direction, "offset", self.units(mark.at - now), sound="yes")
         if self.part.staves > 1:
             _add(direction, "staff", mark.staff)
         if mark.kind == "tempo":
             _add(direction, "sound", tempo=mark.value)
+
+    def write_metronome(self, kind: etree._Element, measure: Measure, quarters_per_minute: float) -> None:
+        """A metronome mark in the note value that is counted: a dotted quarter in 6/8, a half in 2/2."""
+        unit, dotted = ("half", False) if measure.denominator == 2 else ("quarter", False)
+        if measure.denominator == 8 and measure.numerator % 3 == 0 and measure.numerator > 3:
+            dotted = True
+        metronome = _add(kind, "metronome", parentheses="no")
+        _add(metronome, "beat-unit", unit)
+        if dotted:
+            _add(metronome, "beat-unit-dot")
+        quarters = (2.0 if unit == "half" else 1.0) * (1.5 if dotted else 1.0)
+        _add(metronome, "per-minute", max(1, round(quarters_per_minute / quarters)))
 
     def write_piece(self, element: etree._Element, voice: WrittenVoice, piece: Piece) -> None:
         chord = voice.chords[piece.index] if piece.index >= 0 else None
@@ -243,8 +253,10 @@ class _PartWriter:
         self, element: etree._Element, voice: WrittenVoice, graces: Sequence[PlacedNote], piece: Piece
     ) -> None:
         ordered = sorted(graces, key=lambda n: (n.order, n.pitch))
-        single = len({n.order for n in ordered}) == 1
-        for _, together in groupby(ordered, key=lambda n: n.order):
+        groups = [list(group) for _, group in groupby(ordered, key=lambda n: n.order)]
+        single = len(groups) == 1
+        for place, together in enumerate(groups):
+            beam = "begin" if place == 0 else "end" if place == len(groups) - 1 else "continue"
             for rank, member in enumerate(together):
                 note = _add(element, "note")
                 _add(note, "grace", **({"slash": "yes"} if single else {}))
@@ -257,6 +269,8 @@ class _PartWriter:
                 self.write_accidental(note, member, piece.start)
                 if self.part.staves > 1:
                     _add(note, "staff", voice.staff)
+                for level in () if single or rank else ("1", "2"):
+                    _add(note, "beam", beam, number=level)
 
     def write_pitch(self, note: etree._Element, member: PlacedNote) -> None:
         if self.part.percussion:

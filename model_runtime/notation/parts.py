@@ -13,6 +13,7 @@ from model_runtime.notation.hands import split_hands
 from model_runtime.notation.instruments import PIANO, has_two_staves, part_name
 from model_runtime.notation.measures import REST, Measure, fill_measure, repair, write_voice
 from model_runtime.notation.musicxml import WrittenMeasure, WrittenPart, WrittenVoice
+from model_runtime.notation.percussion import strokes
 from model_runtime.notation.quantised import ScoreKey, ScoreTrack
 from model_runtime.notation.staves import choose_clefs
 from model_runtime.notation.stems import Chord, PlacedNote
@@ -82,7 +83,7 @@ def _channel(index: int) -> int:
 
 
 def _write_staff(part: WrittenPart, staff: int, notes: Sequence[PlacedNote], frame: Frame) -> None:
-    voices = _writable_voices(notes, frame)
+    voices = _writable_voices(notes, part.percussion, frame)
     events = [_events(voice, frame.measures) for voice in voices]
     for index, written in enumerate(part.measures):
         present = [v for v, measures in enumerate(events) if [e.index for e in measures[index]] != [REST]]
@@ -102,11 +103,12 @@ def _write_staff(part: WrittenPart, staff: int, notes: Sequence[PlacedNote], fra
             )
 
 
-def _writable_voices(notes: Sequence[PlacedNote], frame: Frame) -> list[list[Chord]]:
+def _writable_voices(notes: Sequence[PlacedNote], percussion: bool, frame: Frame) -> list[list[Chord]]:
     """The voices of a staff; notes that no tuplet fits together are moved until all measures can be written."""
     moved = False
     while True:
-        voices = separate([note for note in notes if note.end > note.onset])
+        sounding = [note for note in notes if note.end > note.onset]
+        voices = strokes(sounding, frame.measures) if percussion else separate(sounding)
         attach_graces(voices, [note for note in notes if note.end == note.onset])
         stuck = [note for voice in voices for note in _unwritable(voice, frame.measures)]
         if not stuck:

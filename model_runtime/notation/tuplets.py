@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from math import gcd
 
@@ -62,19 +62,24 @@ def _tuplet_grid(unit: int, actual: int) -> MetricGrid:
     return MetricGrid(unit, (1,) * actual)
 
 
-def plan_tuplets(grid: MetricGrid, events: Sequence[Event]) -> list[Tuplet]:
+def plan_tuplets(grid: MetricGrid, events: Sequence[Event]) -> tuple[Tuplet, ...]:
     """The tuplets of one voice in one measure, in order; they never overlap.
 
     Raises:
         Unwritable: a position lies on no grid that note values and tuplets reach.
     """
     if all(is_binary(event.start) for event in events):
-        return []
-    first, last = events[0].start, events[-1].end
-    cost, tuplets = _Planner(grid, events).best(0, grid.length, first, last)
-    if cost == float("inf"):
+        return ()
+    tuplets = _plan(grid, tuple(Event(e.start, e.end, min(0, max(-1, e.index))) for e in events))
+    if tuplets is None:
         raise Unwritable
-    return list(tuplets)
+    return tuplets
+
+
+@lru_cache(maxsize=4096)  # rhythms repeat
+def _plan(grid: MetricGrid, events: tuple[Event, ...]) -> tuple[Tuplet, ...] | None:
+    cost, tuplets = _Planner(grid, events).best(0, grid.length, events[0].start, events[-1].end)
+    return None if cost == float("inf") else tuplets
 
 
 class _Planner:
