@@ -65,8 +65,8 @@ def _environment() -> Path:
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-        install = [sys.executable, "-m", "pip", "--quiet", "--python", str(python), "install"]
-        subprocess.run([*install, "--no-deps", _PACKAGE], check=True)
-        subprocess.run([*install, *_IMPORTS], check=True)
+        install = [sys.executable, "-m", "pip", "--python", str(python), "install"]
+        for packages in (["--no-deps", _PACKAGE], _IMPORTS):
+            subprocess.run([*install, *packages], check=True, capture_output=True)  # pip misses TensorFlow, loudly
         done.touch()
     return python

@@ -39,7 +39,7 @@ class Recording:
 
 
 def recordings(folder: Path) -> list[Recording]:
-    """All recordings of a folder laid out as `eval/audio`.
+    """The recordings of a folder laid out as `eval/audio`, without those that hold no sound.
 
     Raises:
         FileNotFoundError: there are none.
@@ -54,7 +54,15 @@ def recordings(folder: Path) -> list[Recording]:
     missing = [recording.path.name for recording in found if not recording.path.is_file()]
     if missing:
         raise FileNotFoundError(f"{folder} lacks {', '.join(missing)}.")
-    return found
+    return [recording for recording in found if _sounds(recording.path)]
+
+
+def _sounds(path: Path) -> bool:
+    """Whether anything is louder than the last bit: the GuitarSet clip of some copies holds nothing else."""
+    import soundfile
+
+    samples, _ = soundfile.read(path, dtype="float32")
+    return bool(np.abs(samples).max() > 1e-4)
 
 
 def clip(recording: Recording, start_s: float, length_s: float, folder: Path) -> Recording:
@@ -64,7 +72,7 @@ def clip(recording: Recording, start_s: float, length_s: float, folder: Path) ->
     rate = soundfile.info(recording.path).samplerate
     first = round(start_s * rate)
     samples, _ = soundfile.read(recording.path, start=first, stop=first + round(length_s * rate), dtype="int16")
-    name = f"{recording.name}_clip"
+    name = f"{recording.name}_from_{start_s:.0f}_s"
     path = folder / f"{name}.wav"
     soundfile.write(path, samples, rate)
     starts = recording.notes[:, 0]

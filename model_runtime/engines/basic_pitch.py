@@ -18,7 +18,7 @@ from model_runtime.engines.bend_channels import spread
 from model_runtime.engines.note_creation import FoundNote, NoteCreator, NoteSettings
 from model_runtime.engines.overtones import END, OvertoneFilter
 from model_runtime.engines.pitch_ranges import pitch_range
-from model_runtime.engines.posteriorgram import FRAME_RATE, SAMPLE_RATE, Network, Samples, frame_time
+from model_runtime.engines.posteriorgram import FRAME_RATE, SAMPLE_RATE, SILENCE, Network, Samples, frame_time
 from model_runtime.errors import EngineUnavailable, InvalidValue
 from model_runtime.instruments import is_percussion, program_number
 from model_runtime.modality import Audio, Modality, Note, Performance, PitchBend, ProgramChange, Value
@@ -124,7 +124,7 @@ class _Transcription:
         self.found += overtones.feed(creator.finish(), END)
         if not self.found:
             self.context.warn(
-                "The recording is silent." if self.loudest == 0 else "No notes were found in the recording."
+                "The recording is silent." if self.loudest < SILENCE else "No notes were found in the recording."
             )
         return self._performance()
 

@@ -26,7 +26,7 @@ KEPT_FRAMES = WINDOW_FRAMES - 2 * EDGE_FRAMES
 WINDOW_STEP_SAMPLES = WINDOW_SAMPLES - 2 * EDGE_SAMPLES
 
 _BATCH_WINDOWS = 4
-_SILENCE = 1e-4  # of full scale; the network lifts whatever it gets to full scale, and finds notes in bare noise
+SILENCE = 1e-4  # of full scale; the network lifts whatever it gets to full scale, and finds notes in bare noise
 _INPUT = "serving_default_input_2:0"
 _CONTOURS = "StatefulPartitionedCall:0"
 _NOTES = "StatefulPartitionedCall:1"
@@ -108,4 +108,4 @@ def _audible(windows: Samples) -> npt.NDArray[np.bool_]:
     hops = np.pad(hops, ((0, 0), (0, WINDOW_FRAMES * HOP_SAMPLES - hops.shape[1])))
     peaks = np.abs(hops).reshape(len(windows), WINDOW_FRAMES, HOP_SAMPLES).max(axis=2)
     around = np.maximum(peaks[:, 1:], peaks[:, :-1])  # a frame lies between two hops
-    return np.asarray(around[:, EDGE_FRAMES - 1 : EDGE_FRAMES - 1 + KEPT_FRAMES] >= _SILENCE)
+    return np.asarray(around[:, EDGE_FRAMES - 1 : EDGE_FRAMES - 1 + KEPT_FRAMES] >= SILENCE)
