@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model_runtime.errors import InvalidValue, TooLarge, UnreadableFile
+from model_runtime.files.iff import mended
 from model_runtime.files.limits import Limits
 from model_runtime.files.storing import stored, unreadable
-from model_runtime.files.wav import opened_wav
 from model_runtime.modality import Audio, Clip, FloatArray
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LARGEST_WAV_BYTES = (1 << 32) - (1 << 16)  # above it a WAV is written as RF64
 SCANNED_AT_OPENING_S = 600.0  # float recordings up to here are searched for NaN before anything is made of them
+MOST_FRAMES = 1 << 46  # libsndfile says more where it does not know
+MP3_PREROLL_FRAMES = 10 * 1152  # an MP3 frame borrows from those before it, and soundfile seeks after each read
 _BLOCK_FRAMES = 1 << 16
 
 
@@ -59,9 +61,7 @@ class FileAudio(Audio):
             for start in range(0, self.frames, block_frames):
                 count = min(block_frames, self.frames - start)
                 position = self.frames - start - count if self.reverse else start
-                if self.reverse or start == 0:
-                    file.seek(self.first_frame + position)
-                block = file.read(count, dtype="float32", always_2d=True)
+                block = _block(file, self.first_frame + position, count)
                 if len(block) < count:
                     raise _breaks_off(self.first_frame + position + len(block), self.sample_rate)
                 if not np.isfinite(block).all():
@@ -201,7 +201,7 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     import soundfile
 
     try:
-        source = opened_wav(path) or path
+        source = mended(path) or path
         with soundfile.SoundFile(source) as file:
             yield file
     except soundfile.LibsndfileError as error:
@@ -210,23 +210,33 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         raise unreadable(path, error) from error
 
 
+def _block(file: soundfile.SoundFile, first_frame: int, count: int) -> FloatArray:
+    """Frames from `first_frame` on; of an MP3 with what leads up to them decoded in the same call and dropped."""
+    lead = min(first_frame, MP3_PREROLL_FRAMES) if file.format == "MP3" else 0
+    if lead or file.tell() != first_frame:
+        file.seek(first_frame - lead)
+    block: FloatArray = file.read(lead + count, dtype="float32", always_2d=True)[lead:]
+    return block
+
+
 def _frames(file: soundfile.SoundFile) -> int:
     """The recording's length, its end tried: a header may promise what the file does not hold."""
     import soundfile
 
     frames = int(file.frames)
-    if 0 < frames < 1 << 46 and file.format != "MP3":
-        try:
+    if frames == 0:
+        return 0
+    try:
+        if frames < MOST_FRAMES:
             file.seek(frames - 1)
             if len(file.read(1)) == 1:
                 return frames
-        except soundfile.LibsndfileError:
-            pass
-        raise UnreadableFile("The recording is truncated.", hint="Copy or export it again.")
-    if frames == 0:
-        return 0
-    file.seek(0)
-    return sum(len(block) for block in file.blocks(_BLOCK_FRAMES, dtype="float32"))
+        elif file.format in ("OGG", "MP3"):  # a stream that does not say how long it is
+            file.seek(0)
+            return sum(len(block) for block in file.blocks(_BLOCK_FRAMES, dtype="float32"))
+    except soundfile.LibsndfileError:
+        pass
+    raise UnreadableFile("The recording is truncated.", hint="Copy or export it again.")
 
 
 def _damaged(error: Exception) -> UnreadableFile:

@@ -153,8 +153,8 @@ def _sniff_magic(head: bytes) -> str | None:
         return "bmp"
     if b"%PDF-" in head[:1024]:
         return "pdf"
-    if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 and head[2] < 0xF0:
-        return "mp3"  # an MPEG audio frame without an ID3 tag before it
+    if len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 in (2, 4) and head[2] < 0xF0:
+        return "mp3"  # a frame of MPEG layer II or III without an ID3 tag before it
     return None
 
 

@@ -21,6 +21,7 @@ POINTS_PER_INCH = 72.0
 SVG_DOTS_PER_INCH = 96.0  # CSS pixels, where nothing says how large a page is
 PASSWORD_NEEDED = 4  # PDFium's FPDF_ERR_PASSWORD
 UNKNOWN_SECURITY = 5  # PDFium's FPDF_ERR_SECURITY
+ROUNDING = 1 - 1e-6  # PDFium rounds a page's pixels up, and would make 90.00001 a row too many
 _TAIL_BYTES = 4096  # a PDF ends with %%EOF; some programs let a little garbage follow
 
 
@@ -63,7 +64,7 @@ def _drawn(document: pypdfium2.PdfDocument, number: int, limits: Limits, dots_pe
                 f"Page {number + 1} has {width:.0f}×{height:.0f} pixels at {dots_per_inch:.0f} dpi, "
                 f"and at most {limits.page_pixels / 1e6:.0f} million are read."
             )
-        bitmap = page.render(scale=scale, grayscale=True, fill_color=(255, 255, 255, 255))
+        bitmap = page.render(scale=scale * ROUNDING, grayscale=True, fill_color=(255, 255, 255, 255))
         drawn = np.asarray(bitmap.to_numpy(), np.uint8)
         return np.array(drawn.reshape(drawn.shape[0], drawn.shape[1], -1)[:, :, 0])  # a copy: the bitmap goes
     finally:
@@ -142,7 +143,8 @@ def _add_pixels(document: pypdfium2.PdfDocument, page: GreyPage, dots_per_inch: 
     picture = pypdfium2.PdfImage.new(document)
     bitmap = pypdfium2.PdfBitmap.from_pil(Image.fromarray(page))
     picture.set_bitmap(bitmap)
-    picture.set_matrix(pypdfium2.PdfMatrix().scale(width, height))
+    # A hair smaller, because PDFium draws a picture that ends on a pixel's edge one pixel larger.
+    picture.set_matrix(pypdfium2.PdfMatrix().scale(width * ROUNDING, height * ROUNDING))
     sheet = document.new_page(width, height)
     sheet.insert_obj(picture)
     sheet.gen_content()

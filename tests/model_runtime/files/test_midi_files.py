@@ -185,29 +185,33 @@ def tempo_maps(draw: st.DrawFn) -> TempoMap:
 
 
 @st.composite
-def performances(draw: st.DrawFn) -> Performance:
-    tracks = draw(
-        st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x00 "), max_size=8), min_size=1, max_size=3)
-    )
-    spans = draw(
-        st.lists(
-            st.tuples(st.floats(0.002, 5), st.floats(0.002, 3), st.integers(0, 127), st.integers(1, 127),
-                      st.integers(0, 15), st.integers(0, len(tracks) - 1)),
-            max_size=40,
-        )
-    )  # fmt: skip
+def keys_without_overlap(draw: st.DrawFn, tracks: int) -> tuple[Note, ...]:
+    """Notes of which none is struck while its own key is down."""
+    values = (st.integers(0, 127), st.integers(1, 127), st.integers(0, 15), st.integers(0, tracks - 1))
     ends: dict[tuple[int, int, int], float] = {}
     notes = []
-    for gap, length, pitch, velocity, channel, index in spans:
-        onset = ends.get((pitch, channel, index), 0.0) + gap  # one key is not struck again while it is down
+    for gap, length, pitch, velocity, channel, index in draw(
+        st.lists(st.tuples(st.floats(0.002, 5), st.floats(0.002, 3), *values), max_size=40)
+    ):
+        onset = ends.get((pitch, channel, index), 0.0) + gap
         ends[pitch, channel, index] = onset + length
         notes.append(Note(onset, onset + length, pitch, velocity, channel, index))
+    return tuple(notes)
+
+
+@st.composite
+def performances(draw: st.DrawFn) -> Performance:
+    names = st.text(st.characters(codec="utf-8", exclude_characters="\x00 "), max_size=8)
+    tracks = draw(st.lists(names, min_size=1, max_size=3))
+    times, channels, data = st.floats(0, 60), st.integers(0, 15), st.integers(0, 127)
     return Performance(
-        tuple(notes), tracks=tuple(tracks), tempo_map=draw(st.none() | tempo_maps()),
-        controls=tuple(draw(st.lists(st.builds(Control, st.floats(0, 60), st.integers(0, 127), st.integers(0, 127), st.integers(0, 15)), max_size=8))),
-        pitch_bends=tuple(draw(st.lists(st.builds(PitchBend, st.floats(0, 60), st.integers(-8192, 8191), st.integers(0, 15)), max_size=5))),
-        programs=tuple(draw(st.lists(st.builds(ProgramChange, st.floats(0, 60), st.integers(0, 127), st.integers(0, 15)), max_size=4))),
-    )  # fmt: skip
+        draw(keys_without_overlap(len(tracks))),
+        controls=tuple(draw(st.lists(st.builds(Control, times, data, data, channels), max_size=8))),
+        pitch_bends=tuple(draw(st.lists(st.builds(PitchBend, times, st.integers(-8192, 8191), channels), max_size=5))),
+        programs=tuple(draw(st.lists(st.builds(ProgramChange, times, data, channels), max_size=4))),
+        tracks=tuple(tracks),
+        tempo_map=draw(st.none() | tempo_maps()),
+    )
 
 
 def by_identity(performance: Performance) -> list[Note]:

@@ -1,4 +1,4 @@
-"""The headers of WAV files: checked, and mended for a file that is still being recorded."""
+"""The headers of WAV and AIFF files: checked, and mended for a WAV that is still being recorded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Layout:
     data_size: int
 
 
-def opened_wav(path: Path) -> io.RawIOBase | None:
+def mended(path: Path) -> io.RawIOBase | None:
     """A view of a WAV file whose header is mended, or None where the file needs none.
 
     Raises:
@@ -33,6 +33,8 @@ def opened_wav(path: Path) -> io.RawIOBase | None:
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(_HEADER_BYTES)
+    if head[:4] == b"FORM" and int.from_bytes(head[4:8]) + 8 > size:
+        raise _truncated(size, int.from_bytes(head[4:8]) + 8)
     if head[:4] not in (b"RIFF", b"RIFX") or head[8:12] != b"WAVE":
         return None  # RF64 keeps its sizes elsewhere, and libsndfile knows
     layout = _layout(head)
@@ -43,14 +45,18 @@ def opened_wav(path: Path) -> io.RawIOBase | None:
     available = size - layout.data_start
     unknown = layout.data_size >= UNKNOWN_SIZES_FROM or (layout.data_size == 0 and available > 0)
     if layout.data_size > available and not unknown:
-        raise UnreadableFile(
-            f"The recording is truncated: {available / 1e6:.1f} of {layout.data_size / 1e6:.1f} MB are there.",
-            hint="Copy or export it again.",
-        )
+        raise _truncated(available, layout.data_size)
     if not unknown:
         return None
     whole = available - available % max(1, layout.frame_bytes)
     return _MendedWav(path, layout, whole)
+
+
+def _truncated(there: int, promised: int) -> UnreadableFile:
+    return UnreadableFile(
+        f"The recording is truncated: {there / 1e6:.1f} of {promised / 1e6:.1f} MB are there.",
+        hint="Copy or export it again.",
+    )
 
 
 def _layout(head: bytes) -> _Layout | None:
