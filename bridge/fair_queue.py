@@ -25,6 +25,12 @@ class FairQueue(Generic[Item]):
         """Add an item at the end of its client's line."""
         self._lines.setdefault(client, deque()).append(item)
 
+    def put_first(self, client: str, item: Item) -> None:
+        """Put an item back that was taken: it is the next one again."""
+        line = self._lines.pop(client, deque())
+        line.appendleft(item)
+        self._lines = {client: line, **self._lines}
+
     def take(self) -> Item:
         """Take the next item; its client's next turn comes after everybody else's.
 

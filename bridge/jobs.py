@@ -319,22 +319,35 @@ class Jobs:
     async def _run(self, job: Job, worker: Worker) -> None:
         """Do a job and give it its end, unless it was cancelled meanwhile."""
         end: Done | Failed | None
+        again = False
         try:
             async with self._time_limit(worker):
                 task = await self._task(job)
                 answer = {} if job.ended else await worker.run(task, lambda m: self._report(job, m))
             end = None if job.ended else self._end_of(job, answer)
-        except (Refused, WorkerEnded) as error:
+        except WorkerEnded as error:
+            again = error.unseen and not job.ended and not self._closing
+            end = None if again else Failed(job=job.submit.job, code=error.code, message=error.message, hint=error.hint)
+        except Refused as error:
             end = Failed(job=job.submit.job, code=error.code, message=error.message, hint=error.hint)
         except Exception as error:
             log.exception("Job %s failed", job.submit.job)
             message = f"ScoreBridge met an error that it does not know ({type(error).__name__})."
             hint = "The daemon's log has the details."
             end = Failed(job=job.submit.job, code="internal_error", message=message, hint=hint)
-        if not job.ended and end is not None:
+        if again:
+            self._wait_again(job)
+        elif not job.ended and end is not None:
             self._end(job, end)
         self.pool.give_back(worker)
-        await asyncio.to_thread(self.store.discard, job.entry.folder)
+        if not again:
+            await asyncio.to_thread(self.store.discard, job.entry.folder)
+
+    def _wait_again(self, job: Job) -> None:
+        """The worker was gone before it saw the job: it is the first to be taken by the next one."""
+        job.worker = None
+        job.state.phase = "queued"
+        self._waiting.put_first(job.client, job)
 
     @contextlib.asynccontextmanager
     async def _time_limit(self, worker: Worker) -> AsyncIterator[None]:

@@ -43,7 +43,7 @@ class Store:
     def make(self, folder: str) -> Path:
         """Make a job's work folder with its folder for results; returns the latter."""
         out = self.work / folder / "out"
-        out.mkdir(mode=0o700, parents=True)
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
         return out
 
     def save_source(self, folder: str, format: str, content: bytes) -> Path:

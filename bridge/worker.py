@@ -1,7 +1,7 @@
 """The worker process: reads a task, translates, tells how it went. Started by `bridge.workers`, never by hand.
 
 `python -m bridge.worker FD` talks over the socket FD (`bridge.channel`). Messages to it: a task (see `Task`), or
-`{"about": true}`. Messages from it: `about`, `progress`, `partial`, `done`, `failed`.
+`{"about": true}`. Messages from it: `about`, `started`, `progress`, `partial`, `done`, `failed`.
 
 It opens files that nobody has vouched for, with native decoders: if one of them brings the process down, one job fails
 and nothing else. It ends when the daemon ends.
@@ -88,7 +88,9 @@ class Reporter:
         while True:
             self._wake.wait()
             self._wake.clear()
-            time.sleep(max(0.0, self._last_s + PROGRESS_INTERVAL_S - time.monotonic()))
+            # Others may send while this thread sleeps: then it has to wait for longer.
+            while (early_s := self._last_s + PROGRESS_INTERVAL_S - time.monotonic()) > 0:
+                time.sleep(early_s)
             with self._sending, contextlib.suppress(OSError):
                 waiting, self._waiting = self._waiting, None
                 if waiting is not None:
@@ -106,6 +108,7 @@ def main() -> None:
         if message.get("about"):
             reporter.send({"type": "about", **_about()})
         else:
+            reporter.send({"type": "started"})
             reporter.send(_outcome(message, reporter))  # type: ignore[arg-type]
 
 

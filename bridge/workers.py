@@ -46,6 +46,9 @@ class WorkerEnded(Exception):
         code: Stable identifier for programs.
         message: One sentence for the musician.
         hint: What to do about it.
+
+    Attributes:
+        unseen: Whether the worker was gone before it saw the job: another one can do it.
     """
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
@@ -53,6 +56,7 @@ class WorkerEnded(Exception):
         self.code = code
         self.message = message
         self.hint = hint
+        self.unseen = False
 
 
 @dataclass(eq=False)
@@ -146,8 +150,11 @@ class Worker:
             WorkerEnded: the process is gone.
         """
         self.jobs += 1
+        seen = False
         try:
             self.writer.write(pack({**task, "scratch": str(self.scratch)}))
+            await receive_async(self.reader)  # "started"
+            seen = True
             while True:
                 message = await receive_async(self.reader)
                 if message.get("type") in ("done", "failed"):
@@ -156,7 +163,9 @@ class Worker:
                 on_message(message)
         except (ChannelBroken, ConnectionError):
             await self.end()
-            raise self.ended or self._death() from None
+            ended = self.ended or self._death()
+            ended.unseen = self.ended is None and not seen
+            raise ended from None
 
     async def end(self, reason: WorkerEnded | None = None) -> None:
         """End the process and its children, and wait until it is gone. Idempotent.
@@ -179,6 +188,8 @@ class Worker:
         self._signal(signal.SIGKILL, children)
         while self.process.poll() is None:
             await asyncio.sleep(POLL_S)
+        if children:
+            await asyncio.to_thread(psutil.wait_procs, children, TERMINATION_S)
         self._stop_listening()
         self.writer.close()
         await asyncio.to_thread(shutil.rmtree, self.scratch, ignore_errors=True)
