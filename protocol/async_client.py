@@ -138,6 +138,7 @@ class AsyncClient:
         Raises:
             DaemonError: the job was not taken.
         """
+        await self._channel.ready()
         with self._channel.listen(request.job) as queue:  # before submitting, so that no event is missed
             state = await self.submit(request, buffers)
             async for event in self._follow(request.job, queue, state if isinstance(state, State) else None):
@@ -149,6 +150,7 @@ class AsyncClient:
         Raises:
             DaemonError: there is no such job.
         """
+        await self._channel.ready()
         with self._channel.listen(job) as queue:
             async for event in self._follow(job, queue, await self.status(job)):
                 yield event

@@ -22,6 +22,7 @@ from protocol.replay import SteadyClock
 RESTART_S = 10.0  # how long a daemon that went away is waited for
 LOOK_S = 0.25  # how often a waiting request looks whether the daemon still lives
 EVENT_QUEUE = 10_000
+SUBSCRIBE_S = 1.0
 
 Answer = tuple[Message, tuple[bytes, ...]]
 
@@ -150,6 +151,19 @@ class Channel:
             if self._context is not None:
                 self._events.unsubscribe(job)
 
+    async def ready(self) -> None:
+        """Connect, and wait until the events' connection stands, so that a subscription arrives before a request."""
+        await self._open()
+        with contextlib.suppress(TimeoutError):  # who is not there will be missed by the request
+            await asyncio.wait_for(self._listening.wait(), SUBSCRIBE_S)
+
+    async def _watch(self, monitor: zmq.asyncio.Socket, connected: asyncio.Event) -> None:
+        try:
+            await monitor.recv_multipart()
+            connected.set()
+        finally:
+            monitor.close(linger=0)
+
     # ---- connecting ------------------------------------------------------------------------------------------------
 
     async def _open(self) -> None:
@@ -163,17 +177,22 @@ class Channel:
     def _connect(self) -> None:
         connection = self.connection
         self._context = zmq.asyncio.Context()
-        self._requests = self._socket(zmq.DEALER, connection.requests_port)
-        self._control = self._socket(zmq.DEALER, connection.control_port)
-        self._events = self._socket(zmq.SUB, connection.events_port)
+        self._requests, self._control = self._socket(zmq.DEALER), self._socket(zmq.DEALER)
+        self._events = self._socket(zmq.SUB)
         for job, queues in self._listeners.items():
             for _ in queues:  # a SUB socket counts subscriptions
                 self._events.subscribe(job)
+        self._listening = asyncio.Event()
+        monitor = self._events.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self._start(self._watch(monitor, self._listening))
+        self._requests.connect(connection.endpoint(connection.requests_port))
+        self._control.connect(connection.endpoint(connection.control_port))
+        self._events.connect(connection.endpoint(connection.events_port))
         self._start(self._receive(self._requests))
         self._start(self._receive(self._control))
         self._start(self._receive_events(self._events))
 
-    def _socket(self, kind: int, port: int) -> zmq.asyncio.Socket:
+    def _socket(self, kind: int) -> zmq.asyncio.Socket:
         assert self._context is not None
         socket = self._context.socket(kind)
         socket.setsockopt(zmq.LINGER, 0)
@@ -187,7 +206,6 @@ class Channel:
             socket.setsockopt(zmq.CURVE_SERVERKEY, self.connection.curve_key.encode())
             socket.setsockopt(zmq.CURVE_PUBLICKEY, public.encode())
             socket.setsockopt(zmq.CURVE_SECRETKEY, secret.encode())
-        socket.connect(self.connection.endpoint(port))
         return socket
 
     def _start(self, task: Coroutine[Any, Any, None]) -> None:

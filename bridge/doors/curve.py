@@ -8,6 +8,7 @@ In the folder, which only this user may enter:
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import os
@@ -68,9 +69,9 @@ class CurveFolder:
         """Public keys of the clients that may connect, in Z85; read anew, so removing a file counts at once."""
         keys: set[bytes] = set()
         for path in self._clients.glob("*.key"):
-            match = _Z85_KEY.search(path.read_bytes()[:4096].replace(b'"', b" "))
-            if match is not None:
-                keys.add(match[0])
+            # A file that vanishes meanwhile, or a folder of that name, admits nobody.
+            with contextlib.suppress(OSError):
+                keys.update(_Z85_KEY.findall(path.read_bytes()[:4096].replace(b'"', b" ")))
         return keys
 
 

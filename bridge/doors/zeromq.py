@@ -34,6 +34,7 @@ MAX_IN_FLIGHT = 512  # requests of one socket that are being answered; more wait
 EVENT_QUEUE = 2000  # events that wait for one slow subscriber; later ones are lost to it, and `status` heals that
 LARGE_BYTES = 1 << 20  # from here on, hashing is done in a thread: 1 MiB takes about a millisecond
 CLOSING_S = 1.0
+ZAP_DOMAIN = "scorebridge"
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class ZeroMQDoor(Door):
 
         self._authenticator = AsyncioAuthenticator(context)
         self._authenticator.start()
-        self._authenticator.configure_curve_callback(domain="*", credentials_provider=Allowed())
+        self._authenticator.configure_curve_callback(domain=ZAP_DOMAIN, credentials_provider=Allowed())
 
     def _bind(
         self, kind: int, port: int, name: str, max_bytes: int, socket_class: type[Any] = zmq.asyncio.Socket
@@ -164,7 +165,7 @@ class ZeroMQDoor(Door):
             socket.setsockopt(zmq.CURVE_SERVER, 1)
             socket.setsockopt(zmq.CURVE_PUBLICKEY, self._curve.server.public)
             socket.setsockopt(zmq.CURVE_SECRETKEY, self._curve.server.secret)
-            socket.setsockopt(zmq.ZAP_DOMAIN, b"scorebridge")
+            socket.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN.encode())
         self._listen(socket, port, name)
         return socket
 

@@ -39,7 +39,8 @@ from protocol.messages import (
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 ARGUMENTS = st.lists(
-    st.one_of(TEXT, st.integers(-(2**63), 2**63 - 1), FLOATS, st.booleans(), st.binary(min_size=1, max_size=40)), max_size=6
+    st.one_of(TEXT, st.integers(-(2**63), 2**63 - 1), FLOATS, st.booleans(), st.binary(min_size=1, max_size=40)),
+    max_size=6,
 )
 JOBS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}", fullmatch=True)
 TARGETS = st.lists(st.sampled_from(["mid", "musicxml", "wav", "png"]), min_size=1, unique=True)
