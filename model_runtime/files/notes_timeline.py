@@ -294,14 +294,20 @@ def _elements(chords: Sequence[list[Piece]], cuts: Sequence[Fraction], measure: 
 
 
 def _rests(gap: Fraction, position: Fraction, measure: Measure, group: Group | None) -> list[Look]:
-    """Rests for a gap: growing up to the next strong place when the gap begins off the beat, else the longest first."""
+    """Rests for a gap: outside tuplets each begins at a multiple of its own length, as beats are kept visible."""
     if group is not None:
         return looks(gap, group.ratio)
-    into = (position - measure.start) % 1
-    to_beat = 1 - into
-    if into and gap > to_beat:
-        return list(reversed(looks(to_beat))) + looks(gap - to_beat)
-    return looks(gap)
+    if len(looks(gap)) == 1 and looks(gap)[0].ratio != PLAIN:
+        return looks(gap)
+    rests: list[Look] = []
+    into = position - measure.start
+    while gap > 0:
+        aligned = (q for q in TYPE_QUARTERS.values() if q <= gap and into % q == 0)
+        quarters = max(aligned, default=gap)
+        found = looks(quarters)
+        rests += found
+        into, gap = into + quarters, gap - quarters
+    return rests
 
 
 def _groups(chords: Sequence[list[Piece]], measure: Measure) -> list[Group]:
