@@ -9,7 +9,8 @@ from fractions import Fraction
 from model_runtime.playback.score import Part, WrittenNote
 from model_runtime.playback.timeline import Timeline
 
-LONGEST_TIE_GAP = Fraction(1, 96)  # rounding of tuplets in `<duration>`
+TIE_ROUNDING = Fraction(1, 96)  # of tuplets in `<duration>`
+LONGEST_TIE_GAP = Fraction(4)  # notes of a written-out arpeggio are tied over rests into the chord that they make
 
 
 @dataclass(slots=True)
@@ -55,8 +56,9 @@ def unfold(part: Part, timeline: Timeline) -> list[Tone]:
                 waiting[note.staff, note.voice].append(note)
                 continue
             onset = passage.start + note.onset
-            tied = ringing.pop((note.staff, note.pitch), None) if note.tie_stop else None
-            if tied is not None and abs(tied.end - onset) <= LONGEST_TIE_GAP:
+            tied = _tied_to(note, ringing) if note.tie_stop else None
+            written = passage.written + note.onset
+            if tied is not None and _continues(tied, onset, written):
                 tied.duration = onset + note.duration - tied.onset
                 tied.marks |= note.marks - {"accent", "strong-accent"}
                 tied.legato = id(note) in slurred
@@ -69,6 +71,21 @@ def unfold(part: Part, timeline: Timeline) -> list[Tone]:
                 ringing[note.staff, note.pitch] = tone
         tones += [_after_grace(note, passage.start, passage.written) for notes in waiting.values() for note in notes]
     return sorted(tones, key=lambda t: (t.onset, t.note.pitch))
+
+
+def _tied_to(note: WrittenNote, ringing: dict[tuple[int, int], Tone]) -> Tone | None:
+    """Take the tone that a tie ends on `note`; ties may cross to another staff."""
+    key = note.staff, note.pitch
+    if key not in ringing:
+        key = next((k for k in ringing if k[1] == note.pitch), key)
+    return ringing.pop(key, None)
+
+
+def _continues(tied: Tone, onset: Fraction, written: Fraction) -> bool:
+    """Whether a tie's second note follows its first: at once, or with a gap that is on the page too."""
+    gap = onset - tied.end
+    on_page = written - tied.written == onset - tied.onset
+    return abs(gap) <= TIE_ROUNDING or (on_page and 0 < gap <= LONGEST_TIE_GAP)
 
 
 def _chords(graces: list[WrittenNote]) -> list[list[WrittenNote]]:
