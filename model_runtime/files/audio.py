@@ -5,6 +5,8 @@ An hour of audio never lies in memory: a `FileAudio` holds a path, and every ste
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ import numpy as np
 
 from model_runtime.errors import InvalidValue, TooLarge, UnreadableFile
 from model_runtime.files.iff import mended
-from model_runtime.files.limits import Limits
+from model_runtime.files.limits import MEBIBYTE, Limits
 from model_runtime.files.storing import stored, unreadable
 from model_runtime.modality import Audio, Clip, FloatArray
 
@@ -26,6 +28,7 @@ LARGEST_WAV_BYTES = (1 << 32) - (1 << 16)  # above it a WAV is written as RF64
 SCANNED_AT_OPENING_S = 600.0  # float recordings up to here are searched for NaN before anything is made of them
 MOST_FRAMES = 1 << 46  # libsndfile says more where it does not know
 MP3_PREROLL_FRAMES = 10 * 1152  # an MP3 frame borrows from those before it, and soundfile seeks after each read
+LIBSNDFILE_SYSTEM_ERROR = 2
 _BLOCK_FRAMES = 1 << 16
 
 
@@ -185,15 +188,13 @@ def write_audio(audio: Audio, path: Path, format: str = "wav") -> None:
             raise _not_written(error, temporary) from error
 
 
-def _not_written(error: Exception, temporary: Path) -> OSError | InvalidValue:
-    """libsndfile tells only that a write failed; the disk tells whether it is full."""
-    import errno
-    import os
-
+def _not_written(error: soundfile.LibsndfileError, temporary: Path) -> OSError | InvalidValue:
+    """libsndfile tells only that the system failed it; the disk tells whether it is full."""
+    if error.code != LIBSNDFILE_SYSTEM_ERROR:
+        return InvalidValue(f"The audio cannot be written in this format ({error.error_string.rstrip('.')}).")
     room = os.statvfs(temporary.parent)
-    if room.f_bavail * room.f_frsize < 1 << 20:
-        return OSError(errno.ENOSPC, "No space left on device")
-    return InvalidValue(f"The audio cannot be written in this format ({error}).")
+    full = room.f_bavail * room.f_frsize < MEBIBYTE
+    return OSError(errno.ENOSPC, "No space left on device") if full else OSError(errno.EIO, "Input/output error")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from lxml import etree
 from model_runtime.engraving.raster import font_files
 from model_runtime.errors import MusicError, TooLarge, UnreadableFile
 from model_runtime.files.limits import Limits
-from model_runtime.files.storing import content_of, stored
+from model_runtime.files.storing import content_of, store
 from model_runtime.modality import GreyPage, ScoreImage
 
 if TYPE_CHECKING:
@@ -88,10 +89,11 @@ def write_pdf(image: ScoreImage, path: Path) -> None:
         else:
             for page in image.pages:
                 _add_pixels(document, page, image.dots_per_inch or 300.0)
-        with stored(path) as temporary:
-            document.save(temporary)
+        buffer = io.BytesIO()  # PDFium's writer does not notice a full disk
+        document.save(buffer)
     finally:
         document.close()
+    store(path, buffer.getvalue())
 
 
 def _add_vectors(document: pypdfium2.PdfDocument, image: ScoreImage) -> None:
