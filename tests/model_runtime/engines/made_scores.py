@@ -8,12 +8,21 @@ TYPES = {16: "whole", 8: "half", 4: "quarter", 2: "eighth", 1: "16th"}
 DIVISIONS = 4
 
 
-def note(name: str, length: int = 4, more: str = "", *, notations: str = "", chord: bool = False, voice: int = 1, staff: int = 1) -> str:  # fmt: skip
-    """A note such as "C4" or "F#5" of `length` sixteenths, or a rest ("r")."""
-    kind = f"<type>{TYPES[length]}</type>" if length in TYPES else ""
+def note(
+    name: str,
+    length: int = 4,
+    more: str = "",
+    *,
+    notations: str = "",
+    chord: bool = False,
+    voice: int = 1,
+    kind: str = "",
+) -> str:
+    """A note such as "C4" or "F#5" of `length` sixteenths, or a rest ("r"); `kind` replaces its `<type>`."""
+    looks = kind or (f"<type>{TYPES[length]}</type>" if length in TYPES else "")
     wrapped = f"<notations>{notations}</notations>" if notations else ""
     body = "<rest/>" if name == "r" else f"{'<chord/>' if chord else ''}{pitch(name)}"
-    return f"<note>{body}<duration>{length}</duration>{more}<voice>{voice}</voice>{kind}<staff>{staff}</staff>{wrapped}</note>"
+    return f"<note>{body}<duration>{length}</duration>{more}<voice>{voice}</voice>{looks}{wrapped}</note>"
 
 
 def pitch(name: str) -> str:
@@ -25,7 +34,8 @@ def pitch(name: str) -> str:
 
 def grace(name: str, *, slash: bool) -> str:
     """A grace note in eighths."""
-    return f'<note><grace{" slash=" + chr(34) + "yes" + chr(34) if slash else ""}/>{pitch(name)}<voice>1</voice><type>eighth</type></note>'  # fmt: skip
+    sign = '<grace slash="yes"/>' if slash else "<grace/>"
+    return f"<note>{sign}{pitch(name)}<voice>1</voice><type>eighth</type></note>"
 
 
 def notes(names: str, length: int = 4) -> str:
