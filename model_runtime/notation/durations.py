@@ -85,9 +85,10 @@ class MetricGrid:
         unit: Length of the counted note value in ticks; positions within it are ranked by halving.
         groups: Units in each group, for instance (2, 2) for 4/4, (3, 3) for 6/8, (3, 2) for 5/4, (1, 1, 1) for 3/4.
         strict: Whether a note that passes from one group into another must fill whole groups, as in compound time.
+        thirds: Whether one rest may fill the first two units of three.
     """
 
-    def __init__(self, unit: int, groups: tuple[int, ...], strict: bool = False) -> None:
+    def __init__(self, unit: int, groups: tuple[int, ...], strict: bool = False, thirds: bool = False) -> None:
         self.unit = unit
         self.groups = groups
         self.length = unit * sum(groups)
@@ -95,6 +96,7 @@ class MetricGrid:
         edges = [0]
         for group in groups:
             edges.append(edges[-1] + group * unit)
+        self._thirds = thirds
         self._edges = frozenset(edges) if strict else frozenset()
         inner_levels = _group_levels(len(groups))
         self._unit_level = max(inner_levels, default=0) + (1 if max(groups) > 1 else 0)
@@ -152,13 +154,9 @@ class MetricGrid:
                 return ((start, end),)
         return self._halves(start, end, self.rest_pieces)
 
-    @property
-    def _thirds(self) -> bool:
-        return bool(self._edges) or self.groups == (1, 1, 1)
-
     def _halves(self, start: int, end: int, pieces: Callable[[int, int], _Spans]) -> _Spans:
         _, cuts = self.cuts(start, end)
-        tried = dict.fromkeys((cuts[0], cuts[-1])) if 0 < len(cuts) < 8 else cuts[len(cuts) // 2 :][:1]
+        tried = dict.fromkeys((cuts[-1], cuts[0])) if 0 < len(cuts) < 8 else cuts[len(cuts) // 2 :][:1]
         candidates = [pieces(start, cut) + pieces(cut, end) for cut in tried]
         return min(candidates, key=_effort, default=((start, end),))
 
@@ -193,7 +191,7 @@ def meter_grid(numerator: int, denominator: int) -> MetricGrid:
     """The beats of a time signature."""
     unit = 4 * TICKS_PER_QUARTER // denominator
     groups, strict = beat_groups(numerator, denominator)
-    return MetricGrid(unit, groups, strict)
+    return MetricGrid(unit, groups, strict, thirds=strict or (numerator == 3 and denominator >= 8))
 
 
 def beat_groups(numerator: int, denominator: int) -> tuple[tuple[int, ...], bool]:

@@ -59,7 +59,7 @@ class Unwritable(ValueError):
 
 @cache
 def _tuplet_grid(unit: int, actual: int) -> MetricGrid:
-    return MetricGrid(unit, (1,) * actual)
+    return MetricGrid(unit, (1,) * actual, thirds=actual == 3)
 
 
 def plan_tuplets(grid: MetricGrid, events: Sequence[Event]) -> tuple[Tuplet, ...]:
@@ -133,6 +133,8 @@ class _Planner:
         for event in inside:
             if event.start > start and event.start % self.grid.unit == 0:
                 cost += 1.2  # this beat could have been seen
+            elif length > self.grid.unit and event.start > start and (event.start - start) * actual % length:
+                cost += 1.2  # a wide bracket is for its own units
             elif event.start == (start + end) // 2:
                 cost += 0.1
         for event in inside:
