@@ -7,10 +7,10 @@ performance under that map.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 from model_runtime.files.midi import read_midi
@@ -57,7 +57,7 @@ def read_piece(path: Path) -> Piece:
     performance = replace(read_midi(path / "performance.mid"), tempo_map=None)
     played = _beats(path / "performance_annotations.txt")
     printed = _beats(path / "midi_score_annotations.txt")
-    tempo_map = _tempo_map(played, _first_quarter(printed))
+    tempo_map = _tempo_map(played, _first_quarter(printed), _before_changes(printed))
     measures = read_measures((path / "score.musicxml").read_bytes())
     order = _order_played(measures, performance, tempo_map)
     return Piece(path.name, performance, tempo_map, tuple(notes_in_order(measures, order)))
@@ -93,14 +93,31 @@ def _first_quarter(printed: Sequence[_Beat]) -> float:
     return round(printed[0].time_s * second_quarters * 48) / 48
 
 
-def _tempo_map(beats: Sequence[_Beat], first_quarter: float) -> TempoMap:
+def _before_changes(printed: Sequence[_Beat]) -> dict[tuple[int, int], tuple[float, float]]:
+    """Which shares of a beat are left of the last two beats before a change of time signature, by the new one."""
+    usual = printed[1].time_s - printed[0].time_s
+    gaps = [min(1.0, round(2 * (after.time_s - before.time_s) / usual) / 2) for before, after in pairwise(printed)]
+    return {
+        beat.meter: (gaps[index - 2], gaps[index - 1])
+        for index, beat in enumerate(printed)
+        if beat.meter is not None and index > 1
+    }
+
+
+def _tempo_map(
+    beats: Sequence[_Beat], first_quarter: float, before_changes: Mapping[tuple[int, int], tuple[float, float]]
+) -> TempoMap:
     meter = next(beat.meter for beat in beats if beat.meter is not None)
+    shares = [1.0] * len(beats)
+    for index, beat in enumerate(beats):
+        if index > 1 and beat.meter in before_changes:
+            shares[index - 2 : index] = before_changes[beat.meter]
     quarter = first_quarter
     times: list[float] = []
     quarters: list[float] = []
     meters: list[Meter] = []
     keys: list[KeySignature] = []
-    for beat in beats:
+    for beat, share in zip(beats, shares, strict=True):
         meter = beat.meter or meter
         if not times or beat.time_s > times[-1]:
             times.append(beat.time_s)
@@ -109,13 +126,11 @@ def _tempo_map(beats: Sequence[_Beat], first_quarter: float) -> TempoMap:
             meters.append(Meter(quarter, *beat.meter))
         if beat.fifths is not None:
             keys.append(KeySignature(quarter, beat.fifths))
-        quarter += _beat_quarters(meter)
+        quarter += _beat_quarters(meter) * share
     return TempoMap(tuple(times), tuple(quarters), tuple(meters), tuple(keys))
 
 
-def _order_played(
-    measures: Sequence[WrittenMeasure], performance: Performance, tempo_map: TempoMap
-) -> list[int]:
+def _order_played(measures: Sequence[WrittenMeasure], performance: Performance, tempo_map: TempoMap) -> list[int]:
     """The unfolding that most performed notes agree with."""
     quarters = tempo_map.quarters_at([note.onset_s for note in performance.notes])
     played = {(note.pitch, round(float(q) * 4)) for note, q in zip(performance.notes, quarters, strict=True)}

@@ -9,18 +9,19 @@ beat does not fail everything after it. Nothing is ever scaled: half or double n
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeVar
 
 from model_runtime.notation.score_notes import WrittenNote
 
 GRID = 96
 WINDOW_QUARTERS = 8
-BACK_QUARTERS, AHEAD_QUARTERS = 8, 32
-"""How far from the window before a window's notes are looked for."""
+MOVE_COST = 6.0
+"""Matches that a change of the move between two windows must gain."""
 
-_TRIED = 4
+_TRIED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class NoteF1:
     onset: float
 
 
+_Key = TypeVar("_Key")
 _Entry = tuple[int, int, int, int]  # onset and duration on the grid, pitch, staff
 
 
@@ -48,9 +50,14 @@ def strict_f1(reference: Sequence[WrittenNote], estimate: Sequence[WrittenNote])
 
 
 def local_f1(reference: Sequence[WrittenNote], estimate: Sequence[WrittenNote]) -> NoteF1:
-    """F1 where the estimate may move by another constant in every window of the reference."""
+    """F1 where the estimate may move by another constant in every window of the reference; never below `strict_f1`."""
+    strict = strict_f1(reference, estimate)
+    local = _windowed_f1(reference, estimate)
+    return local if local.full > strict.full else strict
+
+
+def _windowed_f1(reference: Sequence[WrittenNote], estimate: Sequence[WrittenNote]) -> NoteF1:
     wanted, found = _entries(reference), _entries(estimate)
-    pool, heads = Counter(found), Counter((onset, pitch) for onset, _, pitch, _ in found)
     by_pitch: dict[int, list[int]] = defaultdict(list)
     for onset, _, pitch, _ in found:
         by_pitch[pitch].append(onset)
@@ -58,23 +65,50 @@ def local_f1(reference: Sequence[WrittenNote], estimate: Sequence[WrittenNote]) 
     windows: dict[int, list[_Entry]] = defaultdict(list)
     for entry in wanted:
         windows[(entry[0] - first) // (WINDOW_QUARTERS * GRID)].append(entry)
-    move: int | None = None
+    heads = Counter((onset, pitch) for onset, _, pitch, _ in found)
+    pool = Counter(found)
     full = onsets = 0
-    for index in sorted(windows):
-        window = windows[index]
-        votes = Counter(
-            other - onset
-            for onset, _, pitch, _ in window
-            for other in by_pitch[pitch]
-            if move is None or -BACK_QUARTERS * GRID <= other - onset - move <= AHEAD_QUARTERS * GRID
-        )
-        if not votes:
-            continue
-        tried = [(_matches(window, pool, candidate), -abs(candidate - (move or 0)), candidate) for candidate, _ in votes.most_common(_TRIED)]
-        _, _, move = max(tried)
+    in_order = [windows[index] for index in sorted(windows)]
+    anywhere = [move for move, _ in _votes(wanted, found).most_common(_TRIED)]
+    for window, move in zip(in_order, _moves(in_order, by_pitch, heads, anywhere), strict=True):
         full += _take(pool, [(onset + move, duration, pitch, staff) for onset, duration, pitch, staff in window])
         onsets += _take(heads, [(onset + move, pitch) for onset, _, pitch, _ in window])
     return _shares((full, onsets), len(wanted), len(found))
+
+
+def _moves(
+    windows: Sequence[Sequence[_Entry]],
+    by_pitch: Mapping[int, Sequence[int]],
+    heads: Counter[tuple[int, int]],
+    anywhere: Sequence[int],
+) -> list[int]:
+    """The move of each window: most matching onsets in all, where every change of the move costs `MOVE_COST`.
+
+    Candidates are what serves a window, what served those before it, and what serves the whole (`anywhere`).
+    """
+    gains: list[dict[int, float]] = []
+    sources: list[dict[int, int]] = []
+    for window in windows:
+        votes = Counter(other - onset for onset, _, pitch, _ in window for other in by_pitch.get(pitch, ()))
+        candidates = {move for move, _ in votes.most_common(_TRIED)} | set(gains[-1] if gains else anywhere)
+        best_before = max(gains[-1], key=lambda m: (gains[-1][m], -m)) if gains and gains[-1] else 0
+        now: dict[int, float] = {}
+        source: dict[int, int] = {}
+        for move in sorted(candidates):
+            matches = sum(heads.get((onset + move, pitch), 0) > 0 for onset, _, pitch, _ in window)
+            stay = gains[-1].get(move, float("-inf")) if gains else 0.0
+            change = gains[-1][best_before] - MOVE_COST if gains and gains[-1] else float("-inf")
+            now[move] = matches + max(stay, change)
+            source[move] = move if stay >= change else best_before
+        kept = {*sorted(now, key=lambda m: (-now[m], m))[: 4 * _TRIED], *anywhere}
+        gains.append({move: now[move] for move in sorted(kept)} or {0: 0.0})
+        sources.append(source or {0: 0})
+    moves: list[int] = []
+    move = max(gains[-1], key=lambda m: (gains[-1][m], -m)) if gains else 0
+    for source in reversed(sources):
+        moves.append(move)
+        move = source.get(move, move)
+    return moves[::-1]
 
 
 def _entries(notes: Sequence[WrittenNote]) -> list[_Entry]:
@@ -97,12 +131,7 @@ def _votes(wanted: Sequence[_Entry], found: Sequence[_Entry]) -> Counter[int]:
     return votes
 
 
-def _matches(window: Sequence[_Entry], pool: Counter[_Entry], move: int) -> int:
-    moved = Counter((onset + move, duration, pitch, staff) for onset, duration, pitch, staff in window)
-    return sum(min(count, pool.get(entry, 0)) for entry, count in moved.items())
-
-
-def _take(pool: Counter, entries: Sequence[tuple[int, ...]]) -> int:  # type: ignore[type-arg]
+def _take(pool: Counter[_Key], entries: Sequence[_Key]) -> int:
     taken = 0
     for entry in entries:
         if pool.get(entry, 0) > 0:

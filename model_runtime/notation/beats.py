@@ -2,7 +2,7 @@
 
 A metrical hidden Markov model: the state at a chord is its position in the measure and the tempo; the chord is heard
 at a time that agrees with the score distance at that tempo, and with an accent that agrees with its position (chord
-size, low bass, length). Positions follow one another as they do in scores (`rhythm_prior`). The metre is the one whose
+size, low bass, length, new harmony). Positions follow one another as they do in scores (`rhythm_prior`). The metre is the one whose
 model explains the most. After the metrical models of Raphael (2001) and Nakamura, Yoshii and Sagayama (2017).
 """
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from model_runtime.modality import Note
 from model_runtime.notation.metre import beat_of
-from model_runtime.notation.onsets import Chord, bass_low, gather_chords, length_class, size_class
+from model_runtime.notation.onsets import Chord, bass_low, gather_chords, length_class, novelty_class, size_class
 from model_runtime.notation.rhythm_prior import TICKS, MeterPrior, meter_priors
 from model_runtime.tempo import Meter, TempoMap
 
@@ -41,6 +41,9 @@ ACCENT_WEIGHT = 0.6
 STAY_COST, STAY_SCALE_S = 2.5, 0.05
 """Cost of a chord that takes no score time (a spread chord, a grace note), and how it grows with the time it takes."""
 
+POPULARITY_WEIGHT = 5.0
+"""How much rarer metres must gain: chords are not as independent of each other as the model has them."""
+
 EXCERPT_CHORDS = 500
 """The metre is chosen on so many chords, from the start and the middle."""
 
@@ -52,7 +55,7 @@ class _Heard:
     """What the tracker hears: onset times and accent classes, one a chord."""
 
     times_s: npt.NDArray[np.float64]
-    accents: npt.NDArray[np.int64]  # (n, 3): size, bass, length
+    accents: npt.NDArray[np.int64]  # (n, 4): size, bass, length, novelty
 
     def part(self, start: int, end: int) -> _Heard:
         return _Heard(self.times_s[start:end], self.accents[start:end])
@@ -82,11 +85,13 @@ def track_beats(notes: Sequence[Note], progress: Callable[[int, int], None] | No
 def _listen(chords: Sequence[Chord]) -> _Heard:
     times = np.array([chord.time_s for chord in chords])
     lowest = [min(note.pitch for note in chord.notes) for chord in chords]
+    harmony = [frozenset(note.pitch % 12 for note in chord.notes) for chord in chords]
     accents = [
         (
             size_class(len(chord.notes)),
             bass_low(lowest, index),
             length_class(times, index, max(note.duration_s for note in chord.notes)),
+            novelty_class(harmony, index),
         )
         for index, chord in enumerate(chords)
     ]
@@ -102,7 +107,7 @@ def _choose_meter(heard: _Heard) -> MeterPrior:
         middle = max(half, count // 2)
         excerpts = [heard.part(0, half), heard.part(middle, middle + half)]
     costs = [
-        meter.popularity + sum(_Tracker(meter).follow(excerpt).cost for excerpt in excerpts)
+        POPULARITY_WEIGHT * meter.popularity + sum(_Tracker(meter).follow(excerpt).cost for excerpt in excerpts)
         for meter in meter_priors()
     ]
     return meter_priors()[int(np.argmin(costs))]
@@ -156,8 +161,8 @@ class _Tracker:
         return self._trace(score, from_place, from_tempo, whole)
 
     def _accent(self, heard: _Heard, index: int) -> Float32Array:
-        size, bass, length = heard.accents[index]
-        cost: Float32Array = self.accent[:, size, bass, length]
+        size, bass, length, novelty = heard.accents[index]
+        cost: Float32Array = self.accent[:, size, bass, length, novelty]
         return cost
 
     def _drift(self, score: Float32Array, elapsed: float) -> tuple[Float32Array, npt.NDArray[np.int8]]:

@@ -19,12 +19,18 @@ from model_runtime.modality import Note
 NEXT_COST = 0.3
 """Cost of ending where the hand plays on."""
 
-LATER_COST = 1.9
+LATER_COST = 2.6
 """Cost of ending at a later onset of the hand: the note belongs to another voice."""
 
 LATER_STEP_COST = 0.15
-REST_COST = 2.0
+REST_COST = 2.5
 """Cost of ending before the hand plays on: a rest follows."""
+
+SHORT_REST_COST = 2.0
+"""Further cost where that rest lies within a beat: print has a staccato dot there."""
+
+OPEN_COST = 0.5
+"""Cost of ending where the hand never plays on."""
 
 LOOSE_COST = 3.0
 """Cost of ending after the hand plays on, but not with one of its onsets."""
@@ -149,10 +155,13 @@ def _costs(
     start_s = note.note.onset_s
     for value in _PLAIN:
         end = note.onset + value
-        if value.denominator == 3 and (note.onset * 3).denominator != 1:
+        if value.denominator == 3 and note.onset.denominator != 3:
             continue
-        if gap is None or value < gap:
-            offer(end, time_at(end) - start_s, (REST_COST if gap is not None else 0.5) + _untidiness(end, beat))
+        if gap is None:
+            offer(end, time_at(end) - start_s, OPEN_COST + _untidiness(end, beat))
+        elif value < gap:
+            rest = REST_COST + (SHORT_REST_COST if gap <= beat else 0.0)
+            offer(end, time_at(end) - start_s, rest + _untidiness(end, beat))
         elif value > gap:
             offer(end, time_at(end) - start_s, LOOSE_COST + _untidiness(end, beat))
     if not costs:

@@ -72,3 +72,10 @@ def length_class(times: npt.NDArray[np.float64], index: int, longest: float) -> 
     end = times[index] + longest * 0.9
     further = bisect_left(times, end, lo=index + 1) - index - 1
     return 0 if further == 0 else 1 if further == 1 else 2 if further <= 3 else 3
+
+
+def novelty_class(pitch_classes: Sequence[frozenset[int]], index: int) -> int:
+    """0 to 2: how many pitch classes of a chord and the next one were not heard in the four chords before it."""
+    new = pitch_classes[index].union(*pitch_classes[index + 1 : index + 2])
+    known = frozenset[int]().union(*pitch_classes[max(0, index - 4) : index])
+    return min(len(new - known), 2)

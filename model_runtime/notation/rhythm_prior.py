@@ -34,8 +34,9 @@ LARGEST_SUBDIVISION = max(SUBDIVISIONS)
 START, END = LARGEST_SUBDIVISION + 1, LARGEST_SUBDIVISION
 """Rows and columns of a chain table that stand for "before the first onset of the beat" and "after its last"."""
 
-SIZES, BASS, LENGTHS = 4, 2, 4
-"""Classes of what a beat tracker sees of a chord: notes in it, whether it holds a low point, how long it lasts."""
+SIZES, BASS, LENGTHS, NOVELTY = 4, 2, 4, 3
+"""Classes of what a beat tracker hears of a chord: notes in it, whether it is a low point, how long it lasts, and
+how much of its harmony is new."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class MeterPrior:
         positions: In ticks from the barline, shape (n,).
         advance: Cost of the next onset lying at a position, shape (n, n), within a measure's length.
         skip_measure: Cost of letting a whole further measure pass.
-        accent: Cost of a chord's class at a position, shape (n, SIZES, BASS, LENGTHS).
+        accent: Cost of a chord's class at a position, shape (n, SIZES, BASS, LENGTHS, NOVELTY).
         start: Cost of a piece's first onset at a position, shape (n,).
         popularity: Cost of the metre itself.
     """

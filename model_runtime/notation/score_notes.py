@@ -159,6 +159,7 @@ class _PartReader:
 
     def read(self, element: etree._Element, measure: WrittenMeasure) -> None:
         position = chord_onset = Fraction(0)
+        measure.endings = self.endings or measure.endings
         for child in element:
             if child.tag == "attributes":
                 self._attributes(child)

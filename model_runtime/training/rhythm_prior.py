@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from model_runtime.notation.onsets import bass_low, length_class, size_class
+from model_runtime.notation.onsets import bass_low, length_class, novelty_class, size_class
 from model_runtime.notation.rhythm_prior import (
     BASS,
     END,
     LARGEST_SUBDIVISION,
     LENGTHS,
     METERS,
+    NOVELTY,
     PRIOR_FILE,
     SIZES,
     START,
@@ -57,7 +58,7 @@ def _empty() -> Counts:
     for n, d in METERS:
         size = len(positions_of(n, d))
         counts[f"advance_{n}_{d}"] = np.zeros((2, size, size))
-        counts[f"accent_{n}_{d}"] = np.zeros((size, SIZES, BASS, LENGTHS))
+        counts[f"accent_{n}_{d}"] = np.zeros((size, SIZES, BASS, LENGTHS, NOVELTY))
         counts[f"start_{n}_{d}"] = np.zeros(size)
         counts[f"pieces_{n}_{d}"] = np.zeros(())
     side = LARGEST_SUBDIVISION + 2
@@ -79,6 +80,7 @@ def _count_measures(measures: Sequence[WrittenMeasure], counts: Counts) -> None:
             chords.setdefault(note.onset, []).append(note)
     onsets = sorted(chords)
     lowest = [min(note.pitch for note in chords[onset]) for onset in onsets]
+    harmony = [frozenset(note.pitch % 12 for note in chords[onset]) for onset in onsets]
     times = np.array([float(onset) for onset in onsets])
     index, previous = 0, None
     for i, onset in enumerate(onsets):
@@ -93,7 +95,8 @@ def _count_measures(measures: Sequence[WrittenMeasure], counts: Counts) -> None:
             previous = None
             continue
         longest = max(float(note.duration) for note in chords[onset])
-        kind = (size_class(len(chords[onset])), bass_low(lowest, i), length_class(times, i, longest))
+        length = length_class(times, i, longest)
+        kind = (size_class(len(chords[onset])), bass_low(lowest, i), length, novelty_class(harmony, i))
         counts["accent_{}_{}".format(*meter)][(found, *kind)] += 1
         if i == 0:
             counts["start_{}_{}".format(*meter)][found] += 1
