@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -87,13 +88,13 @@ class _Playing:
             known = self._times[quarter] = max(self.tempo_map.time_at(float(moved) + self._first_quarter), 0.0)
         return known
 
-    def part(self, part: Part) -> list[Struck]:
+    def part(self, part: Part) -> Iterator[Struck]:
         """All notes of a part."""
         tones = unfold(part, self.timeline)
         if self.options.deadpan:
-            return list(realise_exactly(tones, self.time_at, DEFAULT_VELOCITY))
+            return realise_exactly(tones, self.time_at, DEFAULT_VELOCITY)
         curve = DynamicsCurve(part, self.timeline.starts)
-        return list(Realiser(self.time_at, curve.velocity).realise(tones))
+        return Realiser(self.time_at, curve.velocity).realise(tones)
 
 
 def _on_host_tempo(own: TempoMap, options: Options) -> TempoMap:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from lxml import etree
 
 from model_runtime.engines.base import Context
-from model_runtime.playback.numbers import finite, integer, number, text
+from model_runtime.playback.numbers import finite, integer, number, quarters, text
 from model_runtime.playback.score import Part, WrittenNote
 
 STEPS = "CDEFGAB"
@@ -69,9 +69,7 @@ class NoteReader:
     def read(self, element: etree._Element, position: Fraction, divisions: int) -> Fraction:
         """Read a note or rest; the position after it."""
         is_grace, is_chord = element.find("grace") is not None, element.find("chord") is not None
-        duration = Fraction(0)
-        if not is_grace:
-            duration = Fraction(number(element, "duration", 0.0)).limit_denominator(10**6) / divisions
+        duration = Fraction(0) if is_grace else quarters(element, divisions)
         if is_chord:
             onset, after = self._chord_onset, position
         else:

@@ -14,6 +14,7 @@ TRILL_NOTE_S = 0.075
 MORDENT_NOTE_S = 0.075
 TURN_NOTE_S = 0.09
 SHORTEST_NOTE_S = 0.035
+MOST_STRIKES = 10_000  # of one note
 
 _UPWARDS = {"inverted-mordent"}
 _DOWNWARDS = {"mordent"}
@@ -37,7 +38,7 @@ def ornamented(note: WrittenNote, marks: frozenset[str], length_s: float) -> lis
 
 
 def _trill(note: WrittenNote, length_s: float) -> list[Strike] | None:
-    count = int(length_s / TRILL_NOTE_S) // 2 * 2 + 1  # odd, so that it ends on the main note
+    count = min(int(length_s / TRILL_NOTE_S), MOST_STRIKES) // 2 * 2 + 1  # odd, so that it ends on the main note
     if count < 3:
         return None
     each = length_s / count
@@ -65,8 +66,8 @@ def _turn(note: WrittenNote, length_s: float, *, inverted: bool, delayed: bool) 
 
 def tremolo_count(bars: int, quarters: float, flags: int, length_s: float) -> int:
     """How often a note of `quarters` is struck under `bars` tremolo bars, on a note that has `flags` of its own."""
-    each = float(0.5 ** (bars + flags))
-    count = max(int(quarters / each + 0.5), 1)
+    each = float(0.5 ** (min(max(bars, 0), 8) + flags))
+    count = min(max(int(quarters / each + 0.5), 1), MOST_STRIKES)
     while count > 1 and length_s / count < SHORTEST_NOTE_S:
         count //= 2
     return count

@@ -16,8 +16,10 @@ from model_runtime.errors import UnreadableFile
 from model_runtime.instruments import PERCUSSION_CHANNEL, find_program, is_percussion
 from model_runtime.playback.directions import jumps_in, read_direction, read_sound
 from model_runtime.playback.note_reading import NoteReader
-from model_runtime.playback.numbers import integer, number, text
+from model_runtime.playback.numbers import integer, number, quarters, text
 from model_runtime.playback.score import Measure, Part, Score
+
+LONGEST_OFFSET = Fraction(16)  # a direction that claims to stand further ahead is damaged
 
 
 def read_score(root: etree._Element, context: Context) -> Score:
@@ -82,14 +84,14 @@ class _PartReader:
                 case "note":
                     position = self.notes.read(child, position, self.divisions)
                 case "backup":
-                    position = max(position - self._duration(child), Fraction(0))
+                    position = max(position - quarters(child, self.divisions), Fraction(0))
                 case "forward":
-                    position += self._duration(child)
+                    position += quarters(child, self.divisions)
                 case "attributes":
                     self._read_attributes(child, measure)
                 case "direction":
                     offset = Fraction(number(child, "offset", 0.0)).limit_denominator(10**6) / self.divisions
-                    at = max(position + offset, Fraction(0))
+                    at = min(max(position + offset, Fraction(0)), position + LONGEST_OFFSET)
                     self.part.directions += read_direction(child, index, at)
                     jumps_in(child, measure)
                 case "sound":
@@ -103,9 +105,6 @@ class _PartReader:
             measure.ending = self.ending
         if self._ending_stops(element):
             self.ending = frozenset()
-
-    def _duration(self, element: etree._Element) -> Fraction:
-        return Fraction(number(element, "duration", 0.0)).limit_denominator(10**6) / self.divisions
 
     def _read_attributes(self, element: etree._Element, measure: Measure) -> None:
         self.divisions = max(round(number(element, "divisions", float(self.divisions))), 1)
