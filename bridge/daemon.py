@@ -237,6 +237,7 @@ def log_to(settings: Settings) -> None:
         handlers.append(kept)
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.getLogger("bridge").setLevel(logging.DEBUG)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # warns of every broken request that anybody sends
 
 
 def main(arguments: Sequence[str] = ()) -> int:
