@@ -205,7 +205,7 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         source = mended(path) or path
         with soundfile.SoundFile(source) as file:
             yield file
-    except soundfile.LibsndfileError as error:
+    except (soundfile.SoundFileError, ValueError, AssertionError) as error:  # of a damaged file soundfile raises each
         raise _damaged(error) from error
     except OSError as error:
         raise unreadable(path, error) from error
@@ -235,7 +235,7 @@ def _frames(file: soundfile.SoundFile) -> int:
         elif file.format in ("OGG", "MP3"):  # a stream that does not say how long it is
             file.seek(0)
             return sum(len(block) for block in file.blocks(_BLOCK_FRAMES, dtype="float32"))
-    except soundfile.LibsndfileError:
+    except (soundfile.SoundFileError, ValueError):
         pass
     raise UnreadableFile("The recording is truncated.", hint="Copy or export it again.")
 
