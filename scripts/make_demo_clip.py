@@ -17,20 +17,20 @@ from model_runtime.options import Options
 FOLDER = Path(__file__).resolve().parent.parent / "bridge" / "demo"
 DIVISIONS = 12
 
-# One string a measure: pitch:length, a length in twelfths of a quarter; "+" joins a chord, "r" rests, "*" is a triplet.
+# One string a measure: pitch:length, the length in twelfths of a quarter; "+" joins a chord, "r" rests.
 RIGHT = [
     "B4:12 D5:6 C5:6 B4:12 A4:12",
-    "G4:18 A4:6 B4:24",
-    "C5:12 E5:6 D5:6 C5:4* B4:4* A4:4* F#4:12",
-    "B3+D4+G4:36 r:12",
+    "G4:18 A4:6 B4:12 D5:12",
+    "C5:6 E5:6 D5:6 C5:6 A4:12 F#4:12",
+    "G4:36 r:12",
 ]
 LEFT = [
-    "G3:6 D4:6 B3:6 D4:6 G3:6 D4:6 B3:6 D4:6",
-    "E3:6 B3:6 G3:6 B3:6 E3:6 B3:6 G3:6 B3:6",
-    "A2:6 E3:6 C4:6 E3:6 D3:6 A3:6 C4:6 A3:6",
-    "G2:12 D3:12 G3:24",
+    "G3:12 F#3:12 E3:12 F#3:12",
+    "E3:12 C3:12 D3:12 F#3:12",
+    "A3:12 F#3:12 D3:12 C3:12",
+    "B2:12 D3:12 E3:24",
 ]
-TYPES = {4: ("eighth", 0), 6: ("eighth", 0), 12: ("quarter", 0), 18: ("quarter", 1), 24: ("half", 0), 36: ("half", 1)}
+TYPES = {6: ("eighth", 0), 12: ("quarter", 0), 18: ("quarter", 1), 24: ("half", 0), 36: ("half", 1)}
 
 
 def main() -> None:
@@ -78,8 +78,7 @@ def _staff(measure: str, staff: int) -> str:
 
 def _chord(word: str, staff: int) -> str:
     pitches, length = word.split(":")
-    triplet = length.endswith("*")
-    duration = int(length.rstrip("*"))
+    duration = int(length)
     name, dots = TYPES[duration]
     notes = []
     for i, pitch in enumerate(pitches.split("+")):
@@ -89,10 +88,6 @@ def _chord(word: str, staff: int) -> str:
             + _pitch(pitch)
             + f"<duration>{duration}</duration><voice>{1 if staff == 1 else 5}</voice><type>{name}</type>"
             + "<dot/>" * dots
-            + (
-                "<time-modification><actual-notes>3</actual-notes><normal-notes>2</normal-notes></time-modification>"
-                * triplet
-            )
             + f"<staff>{staff}</staff></note>"
         )
     return "".join(notes)

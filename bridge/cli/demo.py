@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bridge.cli.running import Outcome
 
 CLIP = "little_bridge.ogg"
-TARGETS = ("mid", "musicxml", "png", "wav")
+TARGETS = ("mid", "musicxml", "png")
 WHAT = {
     "mid": "Notes as MIDI",
     "musicxml": "Score, opens in MuseScore",
@@ -62,10 +62,13 @@ def _demonstrate(console: Console, recording: Path, out: Path) -> None:
     console.print(f"Daemon {word} in {ready_s:.1f} s (process {connection.pid}).", markup=False)
     with Client(connection, name="scorebridge demo") as client:
         try:
+            daemon = DaemonRunner(client)
             with progress_bar(console, recording.name) as on_progress:
-                outcome = DaemonRunner(client).run(Request(recording, TARGETS), on_progress)
+                written = daemon.run(Request(recording, TARGETS), on_progress)
+                notes = next(path for path, format in written.files if format == "mid")
+                played = daemon.run(Request(notes, ("wav",)), on_progress)
             made = []
-            for path, format in outcome.files:
+            for path, format in (*written.files, *played.files):
                 target = out / path.name
                 place(path, target)
                 made.append((target, format))
@@ -73,7 +76,7 @@ def _demonstrate(console: Console, recording: Path, out: Path) -> None:
             if ours:
                 client.shutdown()
     picture = _picture(recording, made, out)
-    _report(console, recording, outcome, [*made, (picture, "picture")], out)
+    _report(console, recording, [written, played], [*made, (picture, "picture")], out)
 
 
 def _picture(recording: Path, made: list[tuple[Path, str]], out: Path) -> Path:
@@ -90,19 +93,30 @@ def _picture(recording: Path, made: list[tuple[Path, str]], out: Path) -> Path:
     return picture
 
 
-def _report(console: Console, recording: Path, outcome: Outcome, made: list[tuple[Path, str]], out: Path) -> None:
+def _report(
+    console: Console, recording: Path, outcomes: list[Outcome], made: list[tuple[Path, str]], out: Path
+) -> None:
     from rich.table import Table
 
+    from model_runtime.engines.catalogue import engines
+
+    directions = {engine.name: f"{engine.source} → {engine.target}" for engine in engines()}
     table = Table("Step", "Engine", "Time", title=f"{recording.name}", title_justify="left")
-    steps = {"read": "Reading", "write": "Writing", "total": "Together", "queued": "Waiting"}
-    for name, seconds in outcome.timing.items():
-        table.add_row(steps.get(name, "Translating"), "" if name in steps else name, f"{seconds:.2f} s")
+    steps = {"read": "Reading", "write": "Writing", "queued": "Waiting for a worker"}
+    for outcome in outcomes:
+        for name, seconds in outcome.timing.items():
+            if name not in steps and name != "total":
+                table.add_row(directions.get(name, name), name, f"{seconds:.2f} s")
+    for name, what in steps.items():
+        table.add_row(what, "", f"{sum(outcome.timing.get(name, 0.0) for outcome in outcomes):.2f} s")
+    table.add_section()
+    table.add_row("Together", "", f"{sum(outcome.timing.get('total', 0.0) for outcome in outcomes):.2f} s")
     console.print(table)
     table = Table("File", "What it is", "Size")
     for path, format in made:
         what = WHAT.get(format, "The notes, drawn over what was heard")
         table.add_row(path.name, what, f"{path.stat().st_size / 1000:.0f} kB")
     console.print(table)
-    for warning in outcome.warnings:
+    for warning in dict.fromkeys(warning for outcome in outcomes for warning in outcome.warnings):
         console.print(f"Note: {warning}", style="yellow", markup=False)
     console.print(f"\nEverything lies in {out.resolve()}", style="bold", markup=False)

@@ -54,7 +54,8 @@ def _pitch_range(performance: Performance) -> tuple[int, int]:
 
 def _pitch_spectrogram(audio: Audio, shown_s: float, low: int, high: int) -> npt.NDArray[np.float32]:
     """Level in dB, shape (2 rows a semitone, frames): the spectrum read off at quarter tones."""
-    signal = np.concatenate([*_until(audio, shown_s), np.zeros(WINDOW_SAMPLES, np.float32)])
+    half = np.zeros(WINDOW_SAMPLES // 2, np.float32)  # so that a frame shows what sounds at its middle
+    signal = np.concatenate([half, *_until(audio, shown_s), half])
     hop = max(256, int(shown_s * SAMPLE_RATE / 1500))
     window = np.hanning(WINDOW_SAMPLES).astype(np.float32)
     starts = range(0, max(1, len(signal) - WINDOW_SAMPLES), hop)
@@ -70,7 +71,7 @@ def _pitch_spectrogram(audio: Audio, shown_s: float, low: int, high: int) -> npt
 def _until(audio: Audio, shown_s: float) -> Iterator[npt.NDArray[np.float32]]:
     left = int(shown_s * SAMPLE_RATE)
     for block in resampled(audio, SAMPLE_RATE):
-        yield block[:left]
+        yield block.reshape(-1)[:left]  # one channel
         left -= len(block)
         if left <= 0:
             return

@@ -92,7 +92,7 @@ def start_detached() -> Connection:
         pass
     else:
         raise MusicError(f"The daemon runs already (process {running.pid}).", code="already_running")
-    log = Settings().data / "daemon.log"
+    log = Settings().data / "daemon-start.log"  # what is said before the daemon keeps its own log
     log.parent.mkdir(parents=True, exist_ok=True)
     process = _spawn(log)
     deadline = time.monotonic() + START_PATIENCE_S
@@ -112,7 +112,7 @@ def start_detached() -> Connection:
 
 def _spawn(log: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "bridge.daemon"]
-    with log.open("ab") as output:
+    with log.open("wb") as output:
         if os.name == "nt":
             detached = 0x00000008 | 0x00000200  # DETACHED_PROCESS, CREATE_NEW_PROCESS_GROUP
             return subprocess.Popen(

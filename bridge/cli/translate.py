@@ -179,15 +179,18 @@ def _clip(offset: float, duration: float | None, playrate: float, reverse: bool)
 
 
 def _explain(console: Console, tasks: Sequence[Task], engine: str | None, instrument: str | None) -> None:
-    from model_runtime.files import modality_of_file
+    from model_runtime.files.formats import format_of_name
     from model_runtime.router import Router
     from model_runtime.translation import TARGET_MODALITY
 
     router = Router()
     said = set()
     for task in tasks:
+        found = format_of_name(task.source)
         for target in task.targets:
-            ways = modality_of_file(task.source), TARGET_MODALITY[target]
+            if found is None:  # only its content tells, and that is read when it is translated
+                continue
+            ways = found.modality, TARGET_MODALITY[target]
             if ways not in said:
                 said.add(ways)
                 named = router.on_the_way(engine, *ways)

@@ -1,0 +1,102 @@
+"""The other commands: they answer at once, say what is the matter, and how to mend it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import statistics
+import time
+from pathlib import Path
+
+from terminal import Terminal
+
+
+def test_help_answers_within_400_ms(terminal: Terminal):
+    """Counted in processor time, which other programs on the machine do not lengthen."""
+
+    def used_s() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert terminal.type("--help").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert statistics.median(used_s() for _ in range(5)) < 0.4
+
+
+def test_every_command_explains_itself(terminal: Terminal):
+    overview = terminal.type("--help").stdout
+    for command in ("serve", "translate", "jobs", "models", "plugins", "doctor", "demo"):
+        assert command in overview
+        assert terminal.type(command, "--help").returncode == 0
+    assert re.fullmatch(r"scorebridge \d+\.\d+\.\d+\n", terminal.type("--version").stdout)
+    assert terminal.type("compose").returncode == 2
+
+
+def test_the_daemon_is_started_looked_at_and_stopped(terminal: Terminal):
+    absent = terminal.type("serve", "status")
+    assert absent.returncode == 1 and "not running" in absent.stderr and "scorebridge serve" in absent.stderr
+    started = terminal.type("serve", "--detach")
+    assert started.returncode == 0, started.stderr
+    status = terminal.type("serve", "status")
+    assert "127.0.0.1" in status.stdout and "0 waiting or running" in status.stdout
+    again = terminal.type("serve", "--detach")
+    assert again.returncode == 1 and "runs already" in again.stderr
+    assert terminal.type("serve", "stop").returncode == 0
+    assert terminal.type("serve", "status").returncode == 1
+
+
+def test_a_daemon_that_was_killed_is_recognised_as_gone(terminal: Terminal):
+    terminal.type("serve", "--detach")
+    connection = terminal.folder / "run" / "connection.json"
+    os.kill(json.loads(connection.read_text())["pid"], 9)
+    time.sleep(0.2)
+    assert terminal.type("serve", "status").returncode == 1
+    assert terminal.type("serve", "--detach").returncode == 0
+
+
+def test_jobs_are_listed_shown_and_fetched(terminal: Terminal, scale: Path):
+    assert "not running" in terminal.type("jobs").stderr
+    terminal.type("serve", "--detach")
+    assert "No jobs" in terminal.type("jobs").stdout
+    terminal.type("translate", scale, "scale.musicxml")
+    assert "done" in terminal.type("jobs").stdout
+    job = json.loads(terminal.type("jobs", "show", "").stdout)
+    assert job["phase"] == "done" and job["artefacts"][0]["format"] == "musicxml"
+    fetched = terminal.type("jobs", "fetch", job["job"][:8], "fetched")
+    assert fetched.returncode == 0, fetched.stderr
+    assert (terminal.folder / "fetched" / job["artefacts"][0]["name"]).exists()
+    assert "done" in terminal.type("jobs", "cancel", job["job"]).stdout
+    assert "no job 'zzz'" in terminal.type("jobs", "show", "zzz").stderr
+
+
+def test_engines_and_addons_are_listed_with_their_mend(terminal: Terminal):
+    listed = terminal.type("models")
+    assert listed.returncode == 0, listed.stderr
+    assert "quantiser" in listed.stdout and "scorebridge models add basic-pitch" in listed.stdout
+    unknown = terminal.type("models", "add", "crystal-ball")
+    assert unknown.returncode == 1 and "no add-on called 'crystal-ball'" in unknown.stderr
+
+
+def test_doctor_says_what_is_missing_and_how_to_mend_it(terminal: Terminal):
+    told = terminal.type("doctor")
+    assert "no engine yet that reads score images" in told.stdout
+    assert "scorebridge models add basic-pitch" in told.stdout
+    assert "scorebridge serve" in told.stdout
+    terminal.type("serve", "--detach")
+    assert "answers" in terminal.type("doctor").stdout
+
+
+def test_doctor_finds_a_data_folder_that_cannot_be_used(terminal: Terminal):
+    (terminal.folder / "data").write_text("a file where the folder should be")
+    told = terminal.type("doctor")
+    assert told.returncode == 1 and "✗ Data folder" in re.sub(r" +", " ", told.stdout)
+
+
+def test_a_plugin_is_installed_and_reported(terminal: Terminal):
+    (terminal.folder / "Documents" / "MuseScore3").mkdir(parents=True)
+    installed = terminal.type("plugins", "install", "musescore")
+    assert installed.returncode == 0 and "Plugin Manager" in installed.stdout
+    assert "MuseScore3" in terminal.type("doctor").stdout
+    assert "Removed" in terminal.type("plugins", "uninstall", "musescore").stdout
