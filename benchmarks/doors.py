@@ -31,6 +31,7 @@ WARM_UP = 50
 ROUNDS = 1000
 JOBS = 200
 STARTS = 3
+IMPORTS = 7
 SETTLED_S = 2.0
 EMPTY_DOCUMENT = b'{"format": "events", "version": 1, "tracks": [""], "notes": []}'
 AIMS = {
@@ -41,6 +42,7 @@ AIMS = {
     "empty_job_p50_ms": 15.0,
     "daemon_ready_s": 1.5,
     "daemon_idle_mb": 150.0,
+    "client_import_ms": 150.0,
 }
 
 
@@ -59,6 +61,7 @@ def main() -> None:
             figures |= _memory(process.pid)
             figures |= _doors(read_connection())
     figures |= _jupyter()
+    figures["client_import_ms"] = statistics.median(_client_import_ms() for _ in range(IMPORTS))
     report.write(figures, [_row(name, value) for name, value in figures.items()], arguments.json, "The daemon's doors")
 
 
@@ -178,6 +181,13 @@ def _osc_hello(connection: Connection) -> Callable[[], object]:
         return osc.decode(datagrams.recv(65536))
 
     return ask
+
+
+def _client_import_ms() -> float:
+    """What a script pays for `import protocol.client`, without the interpreter's own start."""
+    code = "import time; t = time.perf_counter(); import protocol.client; print(1e3 * (time.perf_counter() - t))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 def _jupyter() -> dict[str, float]:

@@ -11,7 +11,7 @@ import contextlib
 import hmac
 import logging
 import socket
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 64
 MAX_IN_FLIGHT = 256
+PACKETS_AT_ONCE = 16
 MAX_FOLLOWED = 10_000  # jobs whose submitter is remembered
 MAX_UNREAD_BYTES = 4 << 20  # of a TCP client that does not read; then its connection is ended
 
@@ -306,6 +307,7 @@ class _TcpSender(asyncio.Protocol):
     def __init__(self, door: OscDoor) -> None:
         self._door = door
         self._decoder = slip.SlipDecoder(osc.MAX_PACKET_BYTES)
+        self._waiting: deque[bytes | slip.SlipError] = deque()
         self.client = Client("", "osc")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -318,8 +320,22 @@ class _TcpSender(asyncio.Protocol):
             transport.close()
 
     def data_received(self, data: bytes) -> None:
-        for packet in self._decoder.feed(data):
-            self._door.received(packet, self)
+        idle = not self._waiting
+        self._waiting += self._decoder.feed(data)
+        if idle and self._waiting:
+            self._transport.pause_reading()
+            self._take()
+
+    def _take(self) -> None:
+        # A few at a time: a stream of tiny packets would keep the loop from everybody else.
+        for _ in range(min(PACKETS_AT_ONCE, len(self._waiting))):
+            self._door.received(self._waiting.popleft(), self)
+        if self._transport.is_closing():
+            self._waiting.clear()
+        elif self._waiting:
+            asyncio.get_running_loop().call_soon(self._take)
+        else:
+            self._transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._door.leave(self)
