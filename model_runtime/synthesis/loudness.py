@@ -18,7 +18,7 @@ STEPS_PER_BLOCK = 4  # 75 % overlap
 ABSOLUTE_GATE_LUFS = -70.0
 RELATIVE_GATE_LU = -10.0
 OVERSAMPLING = 4
-LARGEST_OVERSHOOT = 2.0  # how far the wave between samples may rise above them, in music
+LARGEST_OVERSHOOT = 1.5  # how far the wave between samples rises above them in music, at most
 
 Biquad = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 

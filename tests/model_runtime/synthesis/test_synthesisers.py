@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from model_runtime.addons import find_soundfont
-from model_runtime.engines import rustysynth
+from model_runtime.engines import fluidsynth, rustysynth
 from model_runtime.engines.base import Context, Engine
 from model_runtime.engines.fluidsynth import FluidSynth
 from model_runtime.engines.rustysynth import RustySynth
@@ -268,3 +268,9 @@ def test_importing_the_engines_imports_no_synthesiser() -> None:
         "print({'fluidsynth', 'midirenderer', 'mido', 'scipy', 'soxr'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_a_missing_library_is_told_with_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fluidsynth, "_library_found", lambda: False)
+    state = FluidSynth().availability()
+    assert not state.ready and "FluidSynth" in state.reason and "apt install libfluidsynth3" in state.hint
