@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from bridge.access import Refused
 from bridge.events import EventHub
-from bridge.jobs import Jobs, unknown_job
+from bridge.job import unknown_job
+from bridge.jobs import Jobs
 from bridge.service import Client, Reply
 from bridge.settings import Settings
 from bridge.validation import sentence_of

@@ -60,13 +60,13 @@ class Daemon:
         self._ending = asyncio.Event()
 
     async def run(self) -> None:
-        """Start, serve until `SIGTERM`, `SIGINT` or a `shutdown` message, and stop.
+        """Start, serve until `SIGTERM`, `SIGINT`, `SIGHUP` or a `shutdown` message, and stop.
 
         Raises:
             CannotStart: with a sentence.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self.end)
         try:
             await self.start()

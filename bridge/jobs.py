@@ -1,4 +1,4 @@
-"""The life of a job: accepted, queued, running, and exactly one end.
+"""The life of jobs: accepted, queued, running, and exactly one end.
 
 `Jobs` belongs to one event loop. What waits or runs is held in memory and in the journal; what has ended is in the
 journal alone. All times that decide something are monotonic: moving the wall clock changes nothing.
@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import hashlib
-import json
 import logging
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bridge.access import CheckedFile, Gate, Refused
 from bridge.events import EventHub
 from bridge.fair_queue import FairQueue
+from bridge.job import DISK_FULL, RESTARTED, Job, clip_of, digest_of, ended_state, refused_write, unknown_job
 from bridge.journal import Entry, Journal, JournalFull
+from bridge.ledger import Ledger
 from bridge.results import Store, stem_of
 from bridge.settings import Settings
 from bridge.sources import check_options, content_of, unknown_options
-from bridge.workers import Pool, Worker, WorkerEnded
+from bridge.worker_process import Worker, WorkerEnded
+from bridge.workers import Pool
 from protocol.messages import (
     Accepted,
     Artefact,
@@ -36,7 +34,6 @@ from protocol.messages import (
     Done,
     Failed,
     Message,
-    NotesSource,
     Partial,
     PathSource,
     Progress,
@@ -46,38 +43,6 @@ from protocol.messages import (
 )
 
 log = logging.getLogger(__name__)
-
-DISK_FULL = ("disk_full", "There is no room on the disk for this job.", "Free some space, then send the job again.")
-RESTARTED = Failed(
-    job="-",
-    code="restarted",
-    message="ScoreBridge ended before this job was done.",
-    hint="Send the job again under a new id.",
-)
-
-
-@dataclass(eq=False)
-class Job:
-    """A job that waits or runs.
-
-    Attributes:
-        entry: What the journal holds of it.
-        client: Whose turn it takes.
-        source: The file to read; None where the client named a path, which is looked at again when the job starts.
-        worker: The process that does it, once it runs.
-        ended: Whether it has had its end; the worker may still be about to.
-    """
-
-    submit: Submit
-    entry: Entry
-    client: str
-    source: Path | None
-    state: State
-    received_s: float = field(default_factory=time.monotonic)
-    started_s: float = 0.0
-    worker: Worker | None = None
-    lease: asyncio.TimerHandle | None = None
-    ended: bool = False
 
 
 class Jobs:
@@ -94,6 +59,7 @@ class Jobs:
     def __init__(self, settings: Settings, journal: Journal, store: Store, gate: Gate, events: EventHub) -> None:
         self.settings = settings
         self.journal = journal
+        self.ledger = Ledger(journal)
         self.store = store
         self.gate = gate
         self.events = events
@@ -102,7 +68,6 @@ class Jobs:
         self._waiting: FairQueue[Job] = FairQueue()
         self._arriving: dict[str, asyncio.Future[None]] = {}
         self._running: set[asyncio.Task[None]] = set()
-        self._unwritten: dict[str, tuple[State, int]] = {}
         self._closing = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -114,7 +79,7 @@ class Jobs:
         events = []
         for entry in self.journal.unfinished():
             failed = RESTARTED.model_copy(update={"job": entry.id})
-            self._write_end(_ended_state(entry.state, failed), 0)
+            self.ledger.end(ended_state(entry.state, failed), 0)
             events.append(Message.of(failed, parent=entry.parent, session=entry.session))
         return events
 
@@ -134,7 +99,7 @@ class Jobs:
         await self.pool.close()
         if self._running:
             await asyncio.wait(self._running, timeout=1.0)
-        self._write_what_waits()
+        self.ledger.catch_up()
 
     # ---- what clients ask ------------------------------------------------------------------------------------------
 
@@ -161,10 +126,7 @@ class Jobs:
             if job.state.phase == "queued":
                 job.state.position = self._waiting.position(job.client, job)
             return job.state
-        if job_id in self._unwritten:
-            return self._unwritten[job_id][0]
-        entry = self.journal.find(job_id)
-        return entry.state if entry else None
+        return self.ledger.state(job_id)
 
     def cancel(self, job_id: str) -> State | None:
         """Stop a job; one that has ended stays as it ended. None where no job has this id."""
@@ -178,11 +140,8 @@ class Jobs:
         """The newest jobs first."""
         if active:
             return [job.state for job in reversed(self._active.values())][:limit]
-        newest = self.journal.newest(limit)
-        return [
-            self._active[s.job].state if s.job in self._active else self._unwritten.get(s.job, (s, 0))[0]
-            for s in newest
-        ]
+        newest = self.ledger.newest(limit)
+        return [self._active[state.job].state if state.job in self._active else state for state in newest]
 
     async def artefact(self, job_id: str, name: str | None) -> tuple[Artefact, bytes]:
         """One of the files that a job made, the first where no name is given.
@@ -214,7 +173,7 @@ class Jobs:
         self, submit: Submit, buffers: Sequence[bytes], client: str, parent: str | None, session: str
     ) -> Accepted | State:
         content = content_of(submit.source, buffers, self.settings.max_inline_bytes)
-        digest = await asyncio.to_thread(_digest, submit, content)
+        digest = await asyncio.to_thread(digest_of, submit, content)
         known = self._known(submit.job, digest)
         if known is not None:
             return known
@@ -283,7 +242,7 @@ class Jobs:
             await asyncio.to_thread(self.store.make, folder)
             return await asyncio.to_thread(self.store.save_source, folder, format, content)
         except OSError as error:
-            raise _from_os_error(error) from None
+            raise refused_write(error) from None
 
     def _write_down(self, entry: Entry) -> None:
         try:
@@ -374,7 +333,7 @@ class Jobs:
             try:
                 await asyncio.to_thread(self.store.make, job.entry.folder)
             except OSError as error:
-                raise _from_os_error(error) from None
+                raise refused_write(error) from None
         path = checked.path if checked else job.source
         format = {"bytes": getattr(source, "format", None), "notes": "notes", "path": None}[source.kind]
         name = checked.path.name if checked else getattr(source, "name", "")
@@ -383,7 +342,7 @@ class Jobs:
             "source": str(path),
             "format": format,
             "identity": list(checked.identity) if checked else None,
-            "clip": _clip(source),
+            "clip": clip_of(source),
             "targets": list(job.submit.target),
             "options": job.submit.options,
             "folder": str(self.store.work / job.entry.folder / "out"),
@@ -410,7 +369,7 @@ class Jobs:
         try:
             artefacts = self.store.publish(job.entry.folder, message["files"])
         except OSError as error:
-            refused = _from_os_error(error)
+            refused = refused_write(error)
             return Failed(job=job_id, code=refused.code, message=refused.message, hint=refused.hint)
         now = time.monotonic()
         timing = {
@@ -440,36 +399,18 @@ class Jobs:
         if job.lease is not None:
             job.lease.cancel()
         size = sum(a.size for a in end.artefacts) if isinstance(end, Done) else 0
-        state = _ended_state(job.state, end)
-        if not self._write_end(state, size) and isinstance(end, Done):
+        state = ended_state(job.state, end)
+        if not self.ledger.end(state, size) and isinstance(end, Done):
             # Nobody would find the result after a restart, and its room is needed.
             self.store.remove(job.entry.folder)
             end = Failed(job=job.submit.job, code=DISK_FULL[0], message=DISK_FULL[1], hint=DISK_FULL[2])
-            state = _ended_state(job.state, end)
-            self._write_end(state, 0)
+            state = ended_state(job.state, end)
+            self.ledger.end(state, 0)
         job.state = state
         del self._active[job.submit.job]
         if not self._active:
             self._idle.set()
         self._publish(job.entry, end)
-
-    def _write_end(self, state: State, size: int) -> bool:
-        """Write an end down; where there is no room, keep it in memory until there is."""
-        try:
-            self.journal.end(state, size)
-        except (JournalFull, sqlite3.Error) as error:
-            log.warning("The end of job %s could not be written down: %s", state.job, error)
-            self._unwritten[state.job] = (state, size)
-            return False
-        self._unwritten.pop(state.job, None)
-        self._write_what_waits()
-        return True
-
-    def _write_what_waits(self) -> None:
-        with contextlib.suppress(JournalFull, sqlite3.Error):
-            for state, size in tuple(self._unwritten.values()):
-                self.journal.end(state, size)
-                del self._unwritten[state.job]
 
     def _renew(self, job: Job) -> None:
         lease_s = job.submit.lease
@@ -482,50 +423,3 @@ class Jobs:
 
     def _publish(self, entry: Entry, content: Content) -> None:
         self.events.publish(Message.of(content, parent=entry.parent, session=entry.session))
-
-
-def unknown_job(job_id: str) -> Refused:
-    """The refusal of a question about a job that nobody knows."""
-    return Refused(
-        "unknown_job", f"There is no job {job_id[:128]!r}.", "It was never accepted, or it is too old to be remembered."
-    )
-
-
-def _ended_state(state: State, end: Done | Failed | Cancelled) -> State:
-    fields = end.model_dump(exclude={"job"})
-    phase = "done" if isinstance(end, Done) else "failed" if isinstance(end, Failed) else "cancelled"
-    code = {"code": "cancelled"} if isinstance(end, Cancelled) else {}
-    return State.model_validate({**state.model_dump(), "position": 0, **code, **fields, "phase": phase})
-
-
-def _clip(source: PathSource | BytesSource | NotesSource) -> dict[str, Any] | None:
-    if isinstance(source, NotesSource) or (source.offset, source.duration, source.playrate, source.reverse) == (
-        0.0,
-        None,
-        1.0,
-        False,
-    ):
-        return None
-    return {
-        "offset_s": source.offset,
-        "duration_s": source.duration,
-        "playrate": source.playrate,
-        "reverse": source.reverse,
-    }
-
-
-def _digest(submit: Submit, content: bytes | None) -> str:
-    """What two submits of one job have in common: source, targets and options, not the lease."""
-    source = submit.source.model_dump(mode="json", exclude={"data"})
-    parts = json.dumps([source, submit.target, submit.options], sort_keys=True)
-    digest = hashlib.sha256(parts.encode())
-    digest.update(hashlib.sha256(content or b"").digest())
-    return digest.hexdigest()
-
-
-def _from_os_error(error: OSError) -> Refused:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return Refused(*DISK_FULL)
-    return Refused(
-        "storage", f"The folder for results cannot be written: {error.strerror}.", "Look at its permissions."
-    )

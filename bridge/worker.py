@@ -1,4 +1,4 @@
-"""The worker process: reads a task, translates, tells how it went. Started by `bridge.workers`, never by hand.
+"""The worker process: reads a task, translates, tells how it went. Started by `bridge.worker_process`, never by hand.
 
 `python -m bridge.worker FD` talks over the socket FD (`bridge.channel`). Messages to it: a task (see `Task`), or
 `{"about": true}`. Messages from it: `about`, `started`, `progress`, `partial`, `done`, `failed`.
@@ -21,6 +21,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -103,6 +104,7 @@ def main() -> None:
     _end_with_parent(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     connection = socket.socket(fileno=int(sys.argv[1]))
     reporter = Reporter(connection)
+    import_module("model_runtime.translation")  # what every job needs; engines load what they need themselves
     reporter.send({"type": "about", **_about()})
     for message in _messages(connection):
         if message.get("about"):

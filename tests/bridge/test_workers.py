@@ -17,7 +17,7 @@ from house import LONG, Build, House, alive
 
 from bridge.channel import receive
 from bridge.worker import PROGRESS_INTERVAL_S, Reporter
-from bridge.workers import Worker
+from bridge.worker_process import Worker
 from protocol.messages import Cancel, Done, Failed
 
 
