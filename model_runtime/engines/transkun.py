@@ -95,9 +95,9 @@ class Transkun(Engine):
             clock.segment(index)
             stitcher.feed(process.notes(segment, clock.tick))
             if context.on_partial is not None:
-                context.partial(_performance(stitcher.finished, options))
+                context.partial(to_performance(stitcher.finished, options))
         context.progress(_STAGE, value.duration_s, value.duration_s)
-        performance = _performance(stitcher.finish(), options)
+        performance = to_performance(stitcher.finish(), options)
         if not performance.notes:
             context.warn("No notes were found in the recording.")
         return performance
@@ -146,8 +146,7 @@ def segments(blocks: Iterable[Samples]) -> Iterator[Samples]:
             yield held[:_SEGMENT_SAMPLES]
             held = held[_STEP_SAMPLES:]
             first = False
-    # What is left is new music only beyond the part that the segment before kept.
-    if held is not None and (first or len(held) > round(EDGE_S * SAMPLE_RATE)):
+    if held is not None and (first or len(held) > _SEGMENT_SAMPLES - _STEP_SAMPLES):  # else all of it was heard
         yield np.pad(held, ((0, _SEGMENT_SAMPLES - len(held)), (0, 0)))
 
 
@@ -181,6 +180,7 @@ class Stitcher:
     def __init__(self) -> None:
         self.finished: list[StitchedNote] = []
         self._open: list[StitchedNote] = []
+        self._beyond: list[StitchedNote] = []  # past the next seam: the next segment's, should there be one
         self._segment = 0
 
     def feed(self, notes: Iterable[SegmentNote]) -> None:
@@ -193,18 +193,18 @@ class Stitcher:
         ]
         self._continue([note for note in here if note.onset_s < seam_s < note.offset_s])
         known = [note for note in self.finished + self._open if note.onset_s > seam_s - 2 * _SAME_ONSET_S]
-        for note in here:
-            if seam_s - _SAME_ONSET_S <= note.onset_s < start_s + SEGMENT_S - EDGE_S and not _among(note, known):
-                note.onset_s = max(note.onset_s, 0.0)
-                self._open.append(note)
+        new = [note for note in here if note.onset_s >= seam_s - _SAME_ONSET_S and not _among(note, known)]
+        next_seam_s = start_s + SEGMENT_S - EDGE_S
+        self._open += [note for note in new if note.onset_s < next_seam_s]
+        self._beyond = [note for note in new if note.onset_s >= next_seam_s]
         self.finished += [note for note in self._open if not note.open]
         self._open = [note for note in self._open if note.open]
         self._segment += 1
 
     def finish(self) -> list[StitchedNote]:
         """All notes; those that still sound end with the last segment."""
-        self.finished += self._open
-        self._open = []
+        self.finished += self._open + self._beyond
+        self._open, self._beyond = [], []
         return self.finished
 
     def _continue(self, sounding: list[StitchedNote]) -> None:
@@ -222,21 +222,23 @@ def _among(note: StitchedNote, known: Iterable[StitchedNote]) -> bool:
     return any(k.pitch == note.pitch and abs(k.onset_s - note.onset_s) < _SAME_ONSET_S for k in known)
 
 
-def _performance(stitched: Iterable[StitchedNote], options: Options) -> Performance:
+def to_performance(stitched: Iterable[StitchedNote], options: Options) -> Performance:
+    """Keys and pedals as notes and controllers; a key struck again ends its note before."""
     shortest_s = options.minimum_note / 1000 if "minimum_note" in options.model_fields_set else _SHORTEST_NOTE_S
     notes: list[Note] = []
     controls: list[Control] = []
     latest: dict[int, float] = {}  # key → onset of the note after
     for note in sorted(stitched, key=lambda n: n.onset_s, reverse=True):
+        onset_s = max(note.onset_s, 0.0)
         offset_s = min(note.offset_s, latest.get(note.pitch, np.inf))
-        if offset_s - note.onset_s < shortest_s:
+        if offset_s - onset_s < shortest_s:
             continue
-        latest[note.pitch] = note.onset_s
+        latest[note.pitch] = onset_s
         if note.pitch < 0:
-            controls.append(Control(note.onset_s, -note.pitch, int(np.clip(note.velocity, 64, 127))))
+            controls.append(Control(onset_s, -note.pitch, int(np.clip(note.velocity, 64, 127))))
             controls.append(Control(offset_s, -note.pitch, 0))
         else:
-            notes.append(Note(note.onset_s, offset_s, note.pitch, int(np.clip(note.velocity, 1, 127))))
+            notes.append(Note(onset_s, offset_s, note.pitch, int(np.clip(note.velocity, 1, 127))))
     programs = () if options.instrument is None else (ProgramChange(0.0, program_number(options.instrument)),)
     return Performance(tuple(notes), tuple(controls), programs=programs)
 

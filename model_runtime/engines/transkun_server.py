@@ -21,6 +21,7 @@ import queue
 import struct
 import sys
 import threading
+import traceback
 import types
 import warnings
 from importlib import import_module
@@ -114,4 +115,9 @@ def _stand_in_for_training_imports(torch: Any) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)  # the thread that waits on standard input cannot be joined

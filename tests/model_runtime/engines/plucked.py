@@ -27,6 +27,6 @@ def played(events: Iterable[Event], length_s: float, rate: int = 22_050, channel
     samples = np.zeros(round(length_s * rate), np.float32)
     for onset_s, tone_s, pitch in events:
         first = round(onset_s * rate)
-        new = tone(tone_s, pitch, rate)[: len(samples) - first]
+        new = tone(tone_s, pitch, rate)[: max(len(samples) - first, 0)]
         samples[first : first + len(new)] += new
     return SampledAudio(np.repeat(samples[:, None], channels, axis=1), rate)
