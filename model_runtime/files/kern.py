@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,11 @@ from model_runtime.modality import Notation
 
 _NOUNS = {"kern": "Humdrum kern", "abc": "ABC"}
 _MUSIC21_FORMAT = {"kern": "humdrum", "abc": "abc"}
-SHORTEST_NOTE_BYTES = 2  # "c\n"
+LARGEST_NUMBER = 512  # of a note's length or in a meter; a tempo may be larger
+_LINES_WITH_NUMBERS = {
+    "kern": re.compile(r"(?![!=*])|\*M\d"),  # notes and meters; not comments, measure numbers, tempos
+    "abc": re.compile(r"(?![A-Za-z+]:|%)|[MLVm]:"),  # music, meter and unit length; not titles, tempos, comments
+}
 
 
 def read_text_score(path: Path, format: str, limits: Limits | None = None) -> Notation:
@@ -33,7 +38,18 @@ def read_text_score(path: Path, format: str, limits: Limits | None = None) -> No
     text = _text(content_of(path))
     if format == "kern" and not any(line.startswith("**") for line in text.splitlines()):
         raise UnreadableFile("The file is not Humdrum kern: it has no line that begins with **kern.")
+    _refuse_huge_numbers(text, format)
     return notation_from_bytes(_converted(text, format), limits)
+
+
+def _refuse_huge_numbers(text: str, format: str) -> None:
+    """Refuse lengths and meters that no music has: music21 would write them out measure by measure, for hours."""
+    for line in text.splitlines():
+        if _LINES_WITH_NUMBERS[format].match(line) and any(int(n) > LARGEST_NUMBER for n in re.findall(r"\d+", line)):
+            raise UnreadableFile(
+                f"The {_NOUNS[format]} file has a note length or meter that no music has.",
+                hint="Check it in the program it comes from.",
+            )
 
 
 def _converted(text: str, format: str) -> bytes:

@@ -234,6 +234,19 @@ def test_text_without_notes_is_refused(tmp_path: Path, name: str, content: bytes
         read(tmp_path, content, name)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.abc", ABC.replace("CDEF", "C99999")),
+        ("a.abc", ABC.replace("4/4", "99999/4")),
+        ("a.krn", KERN.replace("4d", "99999d")),
+    ],
+)
+def test_a_length_that_would_fill_a_million_measures_is_refused(tmp_path: Path, name: str, content: str) -> None:
+    with pytest.raises(UnreadableFile, match="no music has"):
+        read(tmp_path, content.encode(), name)
+
+
 def test_a_notation_can_be_had_as_a_music21_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notation = Notation(SCORE.format(encoding="UTF-8").encode())
     score = files.music21_score(notation)
