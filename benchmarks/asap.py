@@ -2,11 +2,12 @@
 
 Annotated beats give the tempo map: beat by beat they are laid on the score's quarter notes by the annotated time
 signatures. A player need not take every repeat: the score is unfolded in the way whose notes agree best with the
-performance under that map.
+performance under that map. Where a player follows another edition, the piece ends before the two part.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -19,7 +20,8 @@ from model_runtime.notation.score_notes import WrittenMeasure, WrittenNote, note
 from model_runtime.tempo import KeySignature, Meter, TempoMap
 
 _MOST_REPEATS = 10
-_NEAR_QUARTERS = 0.2
+_WINDOW_QUARTERS = 16
+_AGREEMENT = 0.5
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,37 @@ def read_piece(path: Path) -> Piece:
     tempo_map = _tempo_map(played, _first_quarter(printed), _before_changes(printed))
     measures = read_measures((path / "score.musicxml").read_bytes())
     order = _order_played(measures, performance, tempo_map)
-    return Piece(path.name, performance, tempo_map, tuple(notes_in_order(measures, order)))
+    return _until_they_part(Piece(path.name, performance, tempo_map, tuple(notes_in_order(measures, order))))
+
+
+def _until_they_part(piece: Piece) -> Piece:
+    """The piece up to where performance and score stop agreeing for two windows on end."""
+    quarters = piece.tempo_map.quarters_at([note.onset_s for note in piece.performance.notes])
+    played = {(note.pitch, round(float(q) * 4)) for note, q in zip(piece.performance.notes, quarters, strict=True)}
+    agreeing: dict[int, list[bool]] = defaultdict(list)
+    for note in piece.reference:
+        at = round(note.onset * 4)
+        near = any((note.pitch, at + step) in played for step in (-1, 0, 1))
+        agreeing[int(note.onset // _WINDOW_QUARTERS)].append(near)
+    apart = {window for window, found in agreeing.items() if sum(found) < _AGREEMENT * len(found)}
+    first = min((window for window in apart if window + 1 in apart), default=None)
+    if first is None:
+        return piece
+    end = first * _WINDOW_QUARTERS
+    end_s = piece.tempo_map.time_at(end - 0.1)
+    performance = replace(
+        piece.performance,
+        notes=tuple(note for note in piece.performance.notes if note.onset_s < end_s),
+        controls=tuple(control for control in piece.performance.controls if control.time_s < end_s),
+    )
+    kept = [i for i, quarter in enumerate(piece.tempo_map.quarters) if quarter <= end]
+    tempo_map = TempoMap(
+        tuple(piece.tempo_map.times_s[i] for i in kept),
+        tuple(piece.tempo_map.quarters[i] for i in kept),
+        tuple(meter for meter in piece.tempo_map.meters if meter.quarter < end),
+        tuple(key for key in piece.tempo_map.keys if key.quarter < end),
+    )
+    return Piece(piece.name, performance, tempo_map, tuple(n for n in piece.reference if n.onset < end))
 
 
 def _beats(path: Path) -> list[_Beat]:
@@ -147,7 +179,7 @@ def _order_played(measures: Sequence[WrittenMeasure], performance: Performance, 
 
 
 def exact_shift(tempo_map: TempoMap) -> Fraction:
-    """Quarter notes by which the map is moved so that its first barline is a multiple of a measure, and none negative."""
+    """Quarter notes by which a map is moved so that its first barline ends a whole measure, and none is negative."""
     first = tempo_map.meters[0]
     length = Fraction(4 * first.numerator, first.denominator)
     at = Fraction(first.quarter).limit_denominator(48)

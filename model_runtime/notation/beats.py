@@ -2,8 +2,8 @@
 
 A metrical hidden Markov model: the state at a chord is its position in the measure and the tempo; the chord is heard
 at a time that agrees with the score distance at that tempo, and with an accent that agrees with its position (chord
-size, low bass, length, new harmony). Positions follow one another as they do in scores (`rhythm_prior`). The metre is the one whose
-model explains the most. After the metrical models of Raphael (2001) and Nakamura, Yoshii and Sagayama (2017).
+size, low bass, length, new harmony). Positions follow one another as they do in scores (`rhythm_prior`). The metre is
+the one whose model explains the most. After the metrical models of Raphael (2001) and Nakamura, Yoshii and Sagayama (2017).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ FASTEST_BEAT_S, SLOWEST_BEAT_S = 60.0 / 220.0, 60.0 / 38.0
 TEMPO_STEP = 0.04
 """Tempos are this far apart, in natural logarithm."""
 
-USUAL_BEAT_S, TEMPO_SPREAD = 0.62, 0.35
+USUAL_BEAT_S, TEMPO_SPREAD = 0.56, 0.33
 """Centre and width (natural logarithm) of how long a beat is."""
 
-TEMPO_WEIGHT = 0.03
+TEMPO_WEIGHT = 0.15
 """How much of the tempo's cost each chord pays."""
 
 TEMPO_DRIFT = 0.08

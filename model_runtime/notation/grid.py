@@ -208,9 +208,7 @@ class _Search:
         step = states.beat[None, :] - before.beat[:, None]
         chain = self.tables.chain
         same_grid = before.subdivision[:, None] == states.subdivision[None, :]
-        within = chain[
-            kind_before[:, None], before.subdivision[:, None], before.part[:, None], states.part[None, :]
-        ]
+        within = chain[kind_before[:, None], before.subdivision[:, None], before.part[:, None], states.part[None, :]]
         leave = chain[kind_before, before.subdivision, before.part, END]
         enter = chain[kind, states.subdivision, START, states.part]
         follow = self.tables.follow[kind[None, :], before.subdivision[:, None], states.subdivision[None, :]]

@@ -51,7 +51,7 @@ MOST_ONSETS_AHEAD = 10
 STACCATO_SHARE = 0.42
 SHORTEST = Fraction(1, 24)
 
-_PLAIN = tuple(Fraction(n, 4) for n in (1, 2, 3, 4, 6, 8, 12, 16)) + (Fraction(1, 3), Fraction(2, 3))
+_PLAIN = (*(Fraction(n, 4) for n in (1, 2, 3, 4, 6, 8, 12, 16)), Fraction(1, 3), Fraction(2, 3))
 
 
 @dataclass(slots=True)
@@ -184,16 +184,20 @@ def _agree(tables: Sequence[dict[Fraction, float]]) -> list[Fraction]:
     shared = set.intersection(*(set(table) for table in tables))
     if not shared:
         return own
-    common = min(shared, key=lambda length: (sum(min(table[length], table[o] + 3.0) for table, o in zip(tables, own, strict=True)), length))
+    common = min(
+        shared,
+        key=lambda length: (
+            sum(min(table[length], table[o] + 3.0) for table, o in zip(tables, own, strict=True)),
+            length,
+        ),
+    )
     return [
         common if table[common] - table[length] < APART_GAIN else length
         for table, length in zip(tables, own, strict=True)
     ]
 
 
-def _is_staccato(
-    note: PlacedNote, time_at: Callable[[Fraction], float], pedal_down: Callable[[float], bool]
-) -> bool:
+def _is_staccato(note: PlacedNote, time_at: Callable[[Fraction], float], pedal_down: Callable[[float], bool]) -> bool:
     written_s = time_at(note.onset + note.duration) - time_at(note.onset)
     short = note.note.duration_s < STACCATO_SHARE * written_s
     return short and Fraction(1, 4) <= note.duration <= 1 and not note.ornament and not pedal_down(note.note.offset_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from model_runtime.modality import Note
 
@@ -63,9 +64,7 @@ def gather_ornaments(notes: Sequence[Note]) -> list[tuple[Note, str]]:
 
 def _merged(notes: Sequence[Note], run: Sequence[int], pitch: int) -> Note:
     end = max(notes[index].offset_s for index in run)
-    return replace(
-        notes[run[0]], pitch=pitch, offset_s=end, velocity=max(notes[index].velocity for index in run)
-    )
+    return replace(notes[run[0]], pitch=pitch, offset_s=end, velocity=max(notes[index].velocity for index in run))
 
 
 def _repetitions(notes: Sequence[Note], indices: Sequence[int], taken: set[int]) -> list[list[int]]:
@@ -95,13 +94,11 @@ def _runs(
     return [run for run in runs if len(run) >= fewest]
 
 
-def _mordents(
-    notes: Sequence[Note], by_pitch: dict[tuple[int, int], list[int]], taken: set[int]
-) -> list[list[int]]:
+def _mordents(notes: Sequence[Note], by_pitch: dict[tuple[int, int], list[int]], taken: set[int]) -> list[list[int]]:
     """Main note, lower neighbour, main note, the first two short and the last one long."""
     found: list[list[int]] = []
     for (track, pitch), own in sorted(by_pitch.items()):
-        for first, last in zip(own, own[1:], strict=False):
+        for first, last in pairwise(own):
             start, end = notes[first].onset_s, notes[last].onset_s
             if end - start > 2 * LONGEST_MORDENT_NOTE_S or notes[last].duration_s < 2 * (end - start):
                 continue

@@ -153,7 +153,8 @@ def _training_scores(folder: Path) -> Iterator[Sequence[WrittenMeasure]]:
 def main() -> None:
     """Reads the folder named on the command line."""
     counts = count_rhythms(_training_scores(Path(sys.argv[1])))
-    np.savez_compressed(PRIOR_FILE, **{name: table.astype(np.float32) for name, table in counts.items()})
+    tables = {name: table.astype(np.float32) for name, table in counts.items()}
+    np.savez_compressed(PRIOR_FILE, allow_pickle=False, **tables)
 
 
 if __name__ == "__main__":
