@@ -15,7 +15,7 @@ from model_runtime.modality import Notation
 
 _NOUNS = {"kern": "Humdrum kern", "abc": "ABC"}
 _MUSIC21_FORMAT = {"kern": "humdrum", "abc": "abc"}
-LARGEST_NUMBER = 512  # of a note's length or in a meter; a tempo may be larger
+LARGEST_NUMBER = 1024  # of a note's length or in a meter; a tempo may be larger
 _LINES_WITH_NUMBERS = {
     "kern": re.compile(r"(?![!=*])|\*M\d"),  # notes and meters; not comments, measure numbers, tempos
     "abc": re.compile(r"(?![A-Za-z+]:|%)|[MLVm]:"),  # music, meter and unit length; not titles, tempos, comments
