@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_runtime.addons.known import TRANSKUN
-from model_runtime.engines.base import Availability, Context, Engine
+from model_runtime.engines.base import Availability, Context, Engine, Measurement
 from model_runtime.engines.transkun_process import SegmentNote, TranskunProcess
 from model_runtime.errors import EngineUnavailable, InvalidValue
 from model_runtime.instruments import program_number
@@ -30,6 +30,7 @@ EDGE_S = (SEGMENT_S - STEP_S) / 2  # at each end only context
 
 _STAGE = "Transcribing"
 _MEND = "Run `scorebridge models add transkun`."
+_BENCHMARK = "python -m benchmarks.transcription --data DIR --json FILE"
 _SEGMENT_SAMPLES = round(SEGMENT_S * SAMPLE_RATE)
 _STEP_SAMPLES = round(STEP_S * SAMPLE_RATE)
 _SHORTEST_NOTE_S = 0.001
@@ -49,7 +50,8 @@ class Transkun(Engine):
     source = Modality.AUDIO
     target = Modality.PERFORMANCE
     summary = "Transcribes piano recordings, notes and pedals, very accurately and slowly."
-    quality = 0.9
+    quality = 0.95
+    measurements = (Measurement("note onset F1 (50 ms)", "a piano phrase (stereo_sample)", 1.0, _BENCHMARK),)
     instruments = frozenset({"piano"})
 
     def __init__(self, threads: int = 2) -> None:
