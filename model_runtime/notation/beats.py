@@ -3,7 +3,7 @@
 A metrical hidden Markov model: the state at a chord is its position in the measure and the tempo; the chord is heard
 at a time that agrees with the score distance at that tempo, and with an accent that agrees with its position (chord
 size, low bass, length, new harmony). Positions follow one another as they do in scores (`rhythm_prior`). The metre is
-the one whose model explains the most. After the metrical models of Raphael (2001) and Nakamura, Yoshii and Sagayama (2017).
+the one whose model explains the most. After the metrical models of Raphael (2001) and Nakamura et al. (2017).
 """
 
 from __future__ import annotations
