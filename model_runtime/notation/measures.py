@@ -122,7 +122,7 @@ def write_voice(measure: Measure, events: Sequence[Event]) -> list[Piece]:
     shift = measure.offset - measure.start
     full = measure.offset == 0 and measure.end - measure.start == measure.grid.length
     if len(events) == 1 and events[0].index < 0:
-        return _silent_measure(measure, full)
+        return _silent_measure(measure, full, events[0].index)
     local = [Event(e.start + shift, e.end + shift, e.index) for e in events]
     first, last = local[0].start, local[-1].end
     pieces: list[Piece] = []
@@ -139,10 +139,12 @@ def write_voice(measure: Measure, events: Sequence[Event]) -> list[Piece]:
     return pieces
 
 
-def _silent_measure(measure: Measure, full: bool) -> list[Piece]:
+def _silent_measure(measure: Measure, full: bool, index: int) -> list[Piece]:
     if full:
-        return [Piece(measure.start, measure.end, -1, "whole", 0, whole_measure=True)]
-    return _rests(measure, measure.start, measure.end)
+        return [Piece(measure.start, measure.end, index, "whole", 0, whole_measure=True)]
+    rests = _rests(measure, measure.start, measure.end)
+    rests[0].index = index
+    return rests
 
 
 def _symbols(measure: Measure, event: Event, start: int, end: int, tuplet: Tuplet | None) -> list[Piece]:

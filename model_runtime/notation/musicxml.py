@@ -159,7 +159,7 @@ class _PartWriter:
             position = measure.start
             for piece in voice.pieces:
                 if voice is written.voices[0]:
-                    while marks and marks[0].at <= piece.start:
+                    while marks and marks[0].at < piece.end:
                         self.write_mark(element, measure, marks.pop(0), piece.start)
                 self.write_piece(element, voice, piece)
                 position = piece.end

@@ -38,12 +38,16 @@ class Chord:
 
     A note that sounds longer than the chord is tied: to the next chord that holds it if it ends later than this one,
     to an earlier one if it begins before. A chord without notes only carries grace notes; its end is its onset.
+
+    Attributes:
+        stream: Which run of tied chords it belongs to, so that ties stay within a voice; -1 for none.
     """
 
     onset: int
     end: int
     notes: list[PlacedNote]
     graces: list[PlacedNote] = field(default_factory=list)
+    stream: int = -1
 
     @property
     def top(self) -> int:

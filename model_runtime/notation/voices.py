@@ -14,6 +14,7 @@ from model_runtime.notation.stems import Chord, PlacedNote
 
 MAX_VOICES = 2
 _BEAM_WIDTH = 12
+_BROKEN_TIE = 1000.0
 
 # The choices so far, newest first: the voices of the chords at one onset, and the choices before.
 _Choices = tuple[tuple[int, ...], "_Choices | None"]
@@ -48,7 +49,7 @@ def gather_chords(notes: Sequence[PlacedNote]) -> list[Chord]:
 
 def limit_overlap(chords: Sequence[Chord], max_voices: int) -> list[Chord]:
     """Cut chords and join the pieces so that never more than `max_voices` sound at once; all ends stay exact."""
-    ticket = count()
+    ticket, streams = count(), count()
     waiting = [(c.onset, next(ticket), c) for c in chords]
     heapq.heapify(waiting)
     sounding: list[Chord] = []
@@ -60,33 +61,45 @@ def limit_overlap(chords: Sequence[Chord], max_voices: int) -> list[Chord]:
             _join_equal(arriving, heapq.heappop(waiting)[2])
         done += [c for c in sounding if c.end <= onset]
         sounding = [c for c in sounding if c.end > onset]
-        while len(sounding) + len(arriving) > max_voices:
-            pair = _cheapest_pair(sounding, arriving)
+        while pair := _pair_to_join(sounding, arriving, max_voices):
+            stream = max(chord.stream for chord in pair)
+            stream = next(streams) if stream < 0 else stream
             for chord in pair:
                 if chord in sounding:
                     sounding.remove(chord)
-                    done.append(Chord(chord.onset, onset, chord.notes))
+                    done.append(Chord(chord.onset, onset, chord.notes, stream=stream))
                 else:
                     arriving.remove(chord)
             end = min(chord.end for chord in pair)
-            _join_equal(arriving, Chord(onset, end, pair[0].notes + pair[1].notes))
+            _join_equal(arriving, Chord(onset, end, pair[0].notes + pair[1].notes, stream=stream))
             for chord in pair:
                 if chord.end > end:
-                    heapq.heappush(waiting, (end, next(ticket), Chord(end, chord.end, chord.notes)))
+                    heapq.heappush(waiting, (end, next(ticket), Chord(end, chord.end, chord.notes, stream=stream)))
+        for chord in arriving:
+            chord.stream = next(streams) if chord.stream < 0 else chord.stream
         sounding += arriving
     return sorted(done + sounding, key=lambda c: (c.onset, -c.top, c.end))
 
 
+def _may_join(a: Chord, b: Chord) -> bool:
+    """Whether no tie would lead from one voice into another."""
+    return a.stream < 0 or b.stream < 0 or a.stream == b.stream
+
+
 def _join_equal(arriving: list[Chord], chord: Chord) -> None:
     for i, other in enumerate(arriving):
-        if other.end == chord.end:
-            arriving[i] = Chord(chord.onset, chord.end, other.notes + chord.notes)
+        if other.end == chord.end and _may_join(other, chord):
+            stream = max(other.stream, chord.stream)
+            arriving[i] = Chord(chord.onset, chord.end, other.notes + chord.notes, stream=stream)
             return
     arriving.append(chord)
 
 
-def _cheapest_pair(sounding: list[Chord], arriving: list[Chord]) -> tuple[Chord, Chord]:
-    """The two chords that share a stem with the fewest ties and the smallest span."""
+def _pair_to_join(sounding: list[Chord], arriving: list[Chord], max_voices: int) -> tuple[Chord, Chord] | None:
+    """The two chords that share a stem with the fewest ties and the smallest span; None where nothing must be joined.
+
+    Pieces of one stream always meet again on one stem, and there are never more streams than voices.
+    """
 
     def cost(pair: tuple[Chord, Chord]) -> tuple[float, int]:
         a, b = pair
@@ -94,15 +107,23 @@ def _cheapest_pair(sounding: list[Chord], arriving: list[Chord]) -> tuple[Chord,
         span = max(a.top, b.top) - min(a.bottom, b.bottom)
         return ties + span / 12 + 2 * max(0, span - 12), -min(a.end, b.end)
 
-    return min(combinations(sounding + arriving, 2), key=cost)
+    chords = sounding + arriving
+    pairs = [pair for pair in combinations(chords, 2) if pair[0].stream == pair[1].stream >= 0]
+    if not pairs and len(chords) > max_voices:
+        streams = sum(chord.stream >= 0 for chord in chords)
+        pairs = [pair for pair in combinations(chords, 2) if _may_join(*pair)]
+        if streams >= max_voices:
+            pairs = [pair for pair in pairs if max(pair[0].stream, pair[1].stream) >= 0]
+    return min(pairs, key=cost, default=None)
 
 
 def _clusters(chords: Sequence[Chord]) -> Iterator[list[Chord]]:
-    """Runs of chords that hang together by overlapping."""
+    """Runs of chords that hang together by overlapping or by a tie."""
+    tied = {chord.onset for chord in chords if any(note.onset < chord.onset for note in chord.notes)}
     cluster: list[Chord] = []
     end = 0
     for chord in chords:
-        if cluster and chord.onset >= end:
+        if cluster and chord.onset >= end and chord.onset not in tied:
             yield cluster
             cluster = []
         cluster.append(chord)
@@ -140,7 +161,7 @@ def _assign(cluster: list[Chord], max_voices: int) -> list[tuple[Chord, int]]:
 def _leap(before: Chord | None, chord: Chord, voice: int) -> float:
     """How unwilling a reader is to hear `chord` as what the voice plays next."""
     tied = [note for note in chord.notes if note.onset < chord.onset]
-    broken = 5.0 * sum(before is None or note not in before.notes for note in tied)
+    broken = _BROKEN_TIE * sum(before is None or note not in before.notes for note in tied)
     if before is None:
         return broken + 0.3 * voice
     rest = 0.3 if before.end < chord.onset else 0.0
