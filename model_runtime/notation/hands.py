@@ -16,7 +16,7 @@ from model_runtime.notation.stems import PlacedNote
 RIGHT, LEFT = 1, 2
 _BEAM_WIDTH = 10
 
-# Found by a search over piano parts of the OpenScore Lieder corpus, see `benchmarks`.
+# Found by a random search over 40 piano parts of the OpenScore Lieder corpus.
 _BORDER = 57.0  # pitch at which either hand is as likely
 _SIDE = 0.05  # cost of a semitone on the wrong side of the border
 _SPAN = 8  # semitones that a hand takes without effort

@@ -2,7 +2,7 @@
 
 Pitch classes weighted by length are compared with the key profiles of D. Temperley, "What's key for key?", Music
 Perception 17 (1999), after the Kostka–Payne corpus; a key gains when the last bass note is its tonic and loses for
-what lies outside its scale. On 130 piano parts of OpenScore Lieder 92 % of the signatures come out right.
+what lies outside its scale.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction as F
+from itertools import pairwise
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_every_stretch_of_every_metre_can_be_shown(numerator: int, denominator: 
             for pieces in (grid.note_pieces(start, end), grid.rest_pieces(start, end)):
                 assert pieces[0][0] == start
                 assert pieces[-1][1] == end
-                assert all(a[1] == b[0] for a, b in zip(pieces, pieces[1:], strict=False))
+                assert all(a[1] == b[0] for a, b in pairwise(pieces))
                 assert all(b - a in NOTE_VALUES for a, b in pieces)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction as F
+from itertools import pairwise
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_a_beat_of_six_eight_is_divided_by_five_in_the_time_of_three() -> None:
 def test_different_divisions_in_one_beat_are_all_reached_without_overlap() -> None:
     tuplets = planned((2, 4), F(1, 3), F(1, 15), F(3, 5), 1)
     assert all(any(start < edge < end for start, end, _, _ in tuplets) for edge in (F(1, 3), F(2, 5)))
-    assert all(before[1] <= after[0] for before, after in zip(tuplets, tuplets[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(tuplets))
 
 
 def test_a_note_that_leaves_a_tuplet_is_cut_at_its_end() -> None:
