@@ -33,7 +33,7 @@ CLIENTS = 50
 JOBS = 1000
 MALFORMED = 200
 PATIENCE_S = 300.0
-SETTLING_S = 1.0
+SETTLING_S = 5.0  # the daemon gives memory back some seconds after the last job
 
 
 @dataclass

@@ -23,6 +23,7 @@ from bridge.events import EventHub
 from bridge.jobs import Jobs
 from bridge.journal import Journal, JournalFull
 from bridge.lock import FolderLock, Locked
+from bridge.memory import tidy_when_idle
 from bridge.results import Store
 from bridge.retention import Retention
 from bridge.settings import MEBIBYTE, Settings
@@ -56,6 +57,7 @@ class Daemon:
         self._journal: Journal | None = None
         self._jobs: Jobs | None = None
         self._sweeping: asyncio.Task[None] | None = None
+        self._tidying: asyncio.Task[None] | None = None
         self._finishing: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
 
@@ -105,7 +107,7 @@ class Daemon:
         if self.connection is not None:
             remove_connection(self.connection)
             self.connection = None
-        for task in (self._sweeping, self._finishing):
+        for task in (self._sweeping, self._tidying, self._finishing):
             if task is not None:
                 task.cancel()
         if self._jobs is not None:
@@ -146,6 +148,7 @@ class Daemon:
         if journal.moved_aside is None:
             retention.remove_orphans()
         self._sweeping = asyncio.create_task(_sweep(retention, settings.sweep_s))
+        self._tidying = asyncio.create_task(tidy_when_idle(lambda: jobs.ended, lambda: jobs.active))
         return jobs, lost
 
     async def _open_doors(self, core: Core) -> None:

@@ -54,6 +54,9 @@ class Jobs:
         store: Their folders.
         gate: Which files they may read.
         events: Where their events are published.
+
+    Attributes:
+        ended: How many have ended since the start.
     """
 
     def __init__(self, settings: Settings, journal: Journal, store: Store, gate: Gate, events: EventHub) -> None:
@@ -68,11 +71,17 @@ class Jobs:
         self._waiting: FairQueue[Job] = FairQueue()
         self._arriving: dict[str, asyncio.Future[None]] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self.ended = 0
         self._closing = False
         self._idle = asyncio.Event()
         self._idle.set()
 
     # ---- what the daemon asks --------------------------------------------------------------------------------------
+
+    @property
+    def active(self) -> int:
+        """How many jobs wait or run."""
+        return len(self._active)
 
     def recover(self) -> list[Message]:
         """Give every job that an earlier daemon left unfinished its end; returns their events."""
@@ -408,6 +417,7 @@ class Jobs:
             self.ledger.end(state, 0)
         job.state = state
         del self._active[job.submit.job]
+        self.ended += 1
         if not self._active:
             self._idle.set()
         self._publish(job.entry, end)
