@@ -19,6 +19,7 @@ from rich.table import Table
 Row = Mapping[str, object]
 
 _DATA_PLACEHOLDER = "DIR"
+_WIDTH = 160  # characters, where the table goes into a file
 
 
 def write(figures: Mapping[str, float], rows: Sequence[Row], path: Path | str | None, title: str) -> None:
@@ -38,7 +39,7 @@ def write(figures: Mapping[str, float], rows: Sequence[Row], path: Path | str | 
     for name, value in figures.items():
         if not math.isfinite(value):
             raise ValueError(f"The figure {name} is {value}.")
-    Console().print(_table(rows, title))
+    Console(width=None if sys.stdout.isatty() else _WIDTH).print(_table(rows, title))
     if path is not None:
         document = {
             "command": command(),
