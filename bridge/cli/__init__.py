@@ -1,4 +1,4 @@
-"""The command line: `scorebridge serve | translate | jobs | models | plugins | doctor | demo`.
+"""The command line: `scorebridge serve | translate | jobs | page | models | plugins | doctor | demo`.
 
 One file a command; what a command needs is imported when it runs, so that `scorebridge --help` answers at once.
 """

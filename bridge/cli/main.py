@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import demo, doctor, jobs, models, plugins, serve, translate
+from bridge.cli import demo, doctor, jobs, models, page, plugins, serve, translate
 
 app = typer.Typer(
     name="scorebridge",
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.add_typer(serve.app, name="serve")
 app.command(name="translate")(translate.translate)
 app.add_typer(jobs.app, name="jobs")
+app.command(name="page")(page.page)
 app.add_typer(models.app, name="models")
 app.add_typer(plugins.app, name="plugins")
 app.command(name="doctor")(doctor.doctor)

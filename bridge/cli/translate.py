@@ -131,10 +131,10 @@ def _tasks(paths: Sequence[str], to: str | None) -> list[Task]:
     sources = [source for pattern in ins for source in _matching(pattern)]
     out = Path(out_text).expanduser()
     targets = tuple(part.strip().lower().lstrip(".") for part in (to or "").split(",") if part.strip())
-    for target in targets:
-        if target not in TARGET_MODALITY:
+    for named in targets:
+        if named not in TARGET_MODALITY:
             raise UnsupportedFormat(
-                f"ScoreBridge cannot write {target!r} files.", hint=f"It writes: {', '.join(TARGET_MODALITY)}."
+                f"ScoreBridge cannot write {named!r} files.", hint=f"It writes: {', '.join(TARGET_MODALITY)}."
             )
     if targets:
         return [Task(source, targets, out, out_is_folder=True) for source in sources]

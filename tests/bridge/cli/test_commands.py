@@ -27,7 +27,7 @@ def test_help_answers_within_400_ms(terminal: Terminal):
 
 def test_every_command_explains_itself(terminal: Terminal):
     overview = terminal.type("--help").stdout
-    for command in ("serve", "translate", "jobs", "models", "plugins", "doctor", "demo"):
+    for command in ("serve", "translate", "jobs", "page", "models", "plugins", "doctor", "demo"):
         assert command in overview
         assert terminal.type(command, "--help").returncode == 0
     assert re.fullmatch(r"scorebridge \d+\.\d+\.\d+\n", terminal.type("--version").stdout)
@@ -69,6 +69,14 @@ def test_jobs_are_listed_shown_and_fetched(terminal: Terminal, scale: Path):
     assert (terminal.folder / "fetched" / job["artefacts"][0]["name"]).exists()
     assert "done" in terminal.type("jobs", "cancel", job["job"]).stdout
     assert "no job 'zzz'" in terminal.type("jobs", "show", "zzz").stderr
+
+
+def test_the_page_opens_by_a_link_that_is_good_once(terminal: Terminal):
+    assert "not running" in terminal.type("page").stderr
+    terminal.type("serve", "--detach")
+    link = terminal.type("page", "--print").stdout.strip()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/#\w+=\S+", link)
+    assert terminal.type("page", "--print").stdout.strip() != link
 
 
 def test_engines_and_addons_are_listed_with_their_mend(terminal: Terminal):
