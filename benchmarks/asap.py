@@ -142,7 +142,7 @@ def _tempo_map(
     meter = next(beat.meter for beat in beats if beat.meter is not None)
     shares = [1.0] * len(beats)
     for index, beat in enumerate(beats):
-        if index > 1 and beat.meter in before_changes:
+        if index > 1 and beat.meter is not None and beat.meter in before_changes:
             shares[index - 2 : index] = before_changes[beat.meter]
     quarter = first_quarter
     times: list[float] = []
