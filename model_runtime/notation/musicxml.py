@@ -242,7 +242,8 @@ class _PartWriter:
                 note.set("print-object", "no")
             self.finish_note(note, voice, piece, None, False)
             return
-        for rank, member in enumerate(sorted(chord.notes, key=lambda n: (n.pitch, n.octave))):
+        # One dot stands for the chord, at its first note: notes played short come first.
+        for rank, member in enumerate(sorted(chord.notes, key=lambda n: (not n.staccato, n.pitch))):
             note = _add(element, "note")
             if rank:
                 _add(note, "chord")
@@ -332,7 +333,7 @@ class _PartWriter:
     ) -> None:
         brackets = [] if in_chord else ["start"] * piece.tuplet_start + ["stop"] * piece.tuplet_stop
         first = member is not None and piece.start == member.onset
-        staccato = first and member is not None and member.staccato and piece.end == member.end
+        staccato = first and member is not None and not in_chord and member.staccato and piece.end == member.end
         ornament = member.ornament if first and member is not None else ""
         if not (ties or brackets or staccato or ornament):
             return

@@ -266,3 +266,9 @@ def test_a_tied_note_keeps_its_sign_without_repeating_it() -> None:
     root = document(QuantisedScore(notes, FOUR_FOUR, (ScoreKey(F(0), 1),), tracks=(ScoreTrack(program=73),)))
     signs = [n.findtext("accidental") for n in root.iter("note") if n.find("pitch") is not None]
     assert signs == ["natural", None, "natural"]
+
+
+def test_a_chord_of_short_notes_has_one_dot() -> None:
+    notes = tuple(ScoreNote(F(0), F(1), pitch, staccato=pitch != 60) for pitch in (60, 64, 67))
+    root = document(QuantisedScore(notes, FOUR_FOUR))
+    assert len(list(root.iter("staccato"))) == 1
