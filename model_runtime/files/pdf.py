@@ -98,7 +98,7 @@ def write_pdf(image: ScoreImage, path: Path) -> None:
 
 def _add_vectors(document: pypdfium2.PdfDocument, image: ScoreImage) -> None:
     import pypdfium2
-    import svg2pdf_py  # type: ignore[import-untyped]
+    import svg2pdf_py
 
     fonts = svg2pdf_py.FontDatabase.system()
     for font in font_files():  # what the engraver's pages name, there on every machine
