@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+LEASE_S = 60.0  # whoever kills this command is not waiting any more: the job then ends by itself
 OnProgress = Callable[[str, float, float], None]
 
 
@@ -84,7 +85,13 @@ class DaemonRunner:
         from protocol.messages import Cancelled, Done, Failed, Progress, Submit, new_id
 
         submit = Submit.model_validate(
-            {"job": new_id(), "source": source, "target": list(request.targets), "options": dict(request.options)}
+            {
+                "job": new_id(),
+                "source": source,
+                "target": list(request.targets),
+                "options": dict(request.options),
+                "lease": LEASE_S,
+            }
         )
         try:
             for event in self._client.run(submit, buffers):
