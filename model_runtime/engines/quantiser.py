@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from model_runtime.engines.base import Context, Engine
+from model_runtime.engines.base import Context, Engine, Measurement
 from model_runtime.errors import InvalidValue
 from model_runtime.modality import Modality, Notation, Performance, Value
 from model_runtime.options import Options
+
+_BENCHMARK = "python -m benchmarks.notation --data DIR --json FILE"
 
 
 class Quantiser(Engine):
@@ -16,6 +18,10 @@ class Quantiser(Engine):
     target = Modality.NOTATION
     summary = "Finds beats, metre, note values, voices and spelling, and writes MusicXML."
     quality = 0.6
+    measurements = (
+        Measurement("note F1 (pitch, onset, duration, staff), beats given", "11 ASAP performances", 0.616, _BENCHMARK),
+        Measurement("the same, beats found, aligned locally", "11 ASAP performances", 0.308, _BENCHMARK),
+    )
 
     def translate(self, value: Value, options: Options, context: Context) -> Notation:
         """Write a performance as a score.
