@@ -77,7 +77,7 @@ def track_beats(notes: Sequence[Note], progress: Callable[[int, int], None] | No
     """
     chords = gather_chords(notes)
     heard = _listen(chords)
-    meter = _choose_meter(heard)
+    meter = _choose_meter(heard, (lambda *_: progress(0, len(chords))) if progress is not None else None)
     path = _Tracker(meter).follow(heard, progress)
     return _map(meter, heard, path)
 
@@ -98,7 +98,7 @@ def _listen(chords: Sequence[Chord]) -> _Heard:
     return _Heard(times, np.array(accents, np.int64))
 
 
-def _choose_meter(heard: _Heard) -> MeterPrior:
+def _choose_meter(heard: _Heard, waiting: Callable[[int, int], None] | None) -> MeterPrior:
     count = len(heard.times_s)
     half = EXCERPT_CHORDS // 2
     if count <= EXCERPT_CHORDS:
@@ -107,7 +107,8 @@ def _choose_meter(heard: _Heard) -> MeterPrior:
         middle = max(half, count // 2)
         excerpts = [heard.part(0, half), heard.part(middle, middle + half)]
     costs = [
-        POPULARITY_WEIGHT * meter.popularity + sum(_Tracker(meter).follow(excerpt).cost for excerpt in excerpts)
+        POPULARITY_WEIGHT * meter.popularity
+        + sum(_Tracker(meter).follow(excerpt, waiting).cost for excerpt in excerpts)
         for meter in meter_priors()
     ]
     return meter_priors()[int(np.argmin(costs))]
