@@ -89,6 +89,10 @@ class Core:
             content, answer_buffers = Error(code=refused.code, message=refused.message, hint=refused.hint), ()
         return Reply(Message.of(content, parent=message.id, session=message.session), answer_buffers)
 
+    def disconnected(self, client: Client) -> None:
+        """A door saw a client's connection end: its jobs with a lease are not kept for it for long."""
+        self.jobs.abandon(client.id)
+
     async def _answer(self, message: Message, buffers: Sequence[bytes], client: Client) -> Answer:
         _check_version(message.version)
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -43,6 +44,8 @@ from protocol.messages import (
 )
 
 log = logging.getLogger(__name__)
+
+ABANDONED_LEASE_S = 10.0  # how long a leased job waits for a client whose connection ended to come back
 
 
 class Jobs:
@@ -422,12 +425,17 @@ class Jobs:
             self._idle.set()
         self._publish(job.entry, end)
 
-    def _renew(self, job: Job) -> None:
-        lease_s = job.submit.lease
-        if lease_s is None or job.ended:
+    def abandon(self, client: str) -> None:
+        """A client is gone: its jobs with a lease end soon, unless somebody asks about them (it may come back)."""
+        for job in [job for job in self._active.values() if job.client == client]:
+            self._renew(job, at_most_s=ABANDONED_LEASE_S)
+
+    def _renew(self, job: Job, at_most_s: float = math.inf) -> None:
+        if job.submit.lease is None or job.ended:
             return
         if job.lease is not None:
             job.lease.cancel()
+        lease_s = min(job.submit.lease, at_most_s)
         message = f"The job was cancelled because nobody asked about it for {lease_s:g} s."
         job.lease = asyncio.get_running_loop().call_later(lease_s, self._cancel, job, message)
 

@@ -46,6 +46,7 @@ Event = Progress | Partial | Done | Failed | Cancelled
 Source = PathSource | BytesSource | NotesSource
 C = TypeVar("C", bound=Content)
 
+LEASE_S = 60.0  # who waits asks once a second; a job that nobody waits for any more ends by itself
 _FIRST_HEAL_S = 0.02  # an event that was sent before our subscription arrived is made up for this soon
 _LAST_HEAL_S = 1.0  # asking once a second renews the job's lease too
 
@@ -183,7 +184,13 @@ class AsyncClient:
         """
         described, buffers = _describe(source, source_format, name)
         request = Submit.model_validate(
-            {"job": job or new_id(), "source": described, "target": target, "options": dict(options or {})}
+            {
+                "job": job or new_id(),
+                "source": described,
+                "target": target,
+                "options": dict(options or {}),
+                "lease": LEASE_S,
+            }
         )
         ended = False
         try:

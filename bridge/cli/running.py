@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-LEASE_S = 60.0  # whoever kills this command is not waiting any more: the job then ends by itself
 OnProgress = Callable[[str, float, float], None]
 
 
@@ -81,6 +80,7 @@ class DaemonRunner:
         return self._follow(request, inline, [request.source.read_bytes()], on_progress)
 
     def _follow(self, request: Request, source: Any, buffers: Sequence[bytes], on_progress: OnProgress) -> Outcome:
+        from protocol.async_client import LEASE_S
         from protocol.errors import DaemonError, JobCancelled
         from protocol.messages import Cancelled, Done, Failed, Progress, Submit, new_id
 

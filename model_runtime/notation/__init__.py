@@ -1,4 +1,4 @@
 """From played notes to written ones: beats, grid, staves, voices, spelling, and MusicXML out of them.
 
-    performance ─ beats ─ metre ─ grid ─→ QuantisedScore ─ staves ─ voices ─ spelling ─ measures ─→ MusicXML
+performance ─ beats ─ metre ─ grid ─→ QuantisedScore ─ staves ─ voices ─ spelling ─ measures ─→ MusicXML
 """

@@ -11,6 +11,7 @@ import mido
 import pytest
 from house import LONG, Build, House, midi, midi_bytes
 
+from bridge.service import Client
 from protocol.messages import (
     Accepted,
     Cancel,
@@ -288,6 +289,19 @@ async def test_asking_renews_the_lease(house: House) -> None:
     for _ in range(10):
         await asyncio.sleep(0.1)
         assert (await house.state("a")).phase in ("queued", "running")
+
+
+async def test_a_client_that_vanished_leaves_no_leased_job_behind(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.jobs.ABANDONED_LEASE_S", 0.3)
+    await house.submit("leased", LONG, client="gone", lease=3600)
+    await house.submit("kept", client="gone")
+    await house.submit("another", client="here", lease=3600)
+    house.core.disconnected(Client("gone", "osc"))
+    assert isinstance(await house.end_of("leased"), Cancelled)
+    assert isinstance(await house.end_of("kept"), Done)
+    assert isinstance(await house.end_of("another"), Done)
 
 
 async def test_a_jump_of_the_wall_clock_neither_ends_a_lease_nor_spoils_a_time(
