@@ -96,11 +96,17 @@ def finished_audio(raw: Iterable[FloatArray], duration_s: float, options: Option
     sample_rate = options.sample_rate
     tail = Tail(math.ceil(duration_s * sample_rate), sample_rate)
     meter = LoudnessMeter(sample_rate, CHANNELS)
+    unmeasured = np.zeros((0, CHANNELS), np.float32)  # silence after the end, until something sounds again
     with TemporaryFrames(sample_rate, CHANNELS) as frames:
         for block in raw:
+            kept_before = tail.kept_frames
             frames.add(block)
-            meter.add(block)
-            if tail.add(block):
+            ended = tail.add(block)
+            sure = tail.kept_frames - kept_before
+            unmeasured = np.concatenate([unmeasured, block])
+            meter.add(unmeasured[:sure])
+            unmeasured = unmeasured[sure:]
+            if ended:
                 break
         fade_s = CUT_TAIL_FADE_S if tail.was_cut else FADE_S
         return frames.finish(
