@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from lxml import etree
 
 from benchmarks import report
 from model_runtime import files
@@ -16,7 +17,6 @@ from model_runtime.modality import Notation, ScoreImage
 from model_runtime.options import Options
 
 DOTS_PER_INCH = 200.0
-_NOTEHEAD = re.compile(r'<g\b[^>]*\bclass="notehead[ "]')
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,16 @@ def _draw(engine: Verovio, path: Path) -> Drawn:
 
 
 def noteheads(image: ScoreImage) -> int:
-    """Noteheads on the pages."""
-    return sum(len(_NOTEHEAD.findall(page)) for page in image.svg)
+    """Noteheads that can be seen on the pages."""
+    return sum(_seen(etree.fromstring(page.encode()), "notehead") for page in image.svg)
+
+
+def _seen(element: etree._Element, kind: str) -> int:
+    """Elements of a class, without those in hidden groups."""
+    if element.get("visibility") == "hidden":
+        return 0
+    here = kind in (element.get("class") or "").split()
+    return here + sum(_seen(child, kind) for child in element)
 
 
 def printed_notes(notation: Notation) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from model_runtime.addons import find_soundfont
-from model_runtime.engines.base import Availability, Context, Engine
+from model_runtime.engines.base import Availability, Context, Engine, Measurement
 from model_runtime.errors import EngineUnavailable, InvalidValue, MusicError, UnreadableFile
 from model_runtime.library_log import caught_stderr
 from model_runtime.modality import Audio, FloatArray, Modality, Performance, Value
@@ -27,6 +27,7 @@ BLOCK_FRAMES = 1 << 15
 PROGRESS_S = 2.0  # of rendered sound
 # A small room: enough that dry samples do not sound cut out, little enough that onsets stay clear.
 REVERB = {"roomsize": 0.35, "damping": 0.4, "width": 0.7, "level": 0.2}
+_BENCHMARK = "python -m benchmarks.playback --data DIR --json FILE"
 _LIBRARY_NAMES = ("fluidsynth", "fluidsynth-3", "libfluidsynth", "libfluidsynth-3", "libfluidsynth-2")
 
 
@@ -43,7 +44,12 @@ class FluidSynth(Engine):
     source = Modality.PERFORMANCE
     target = Modality.AUDIO
     summary = "Plays performances through a SoundFont (.sf2 or .sf3) with FluidSynth."
-    quality = 0.9
+    quality = 0.85
+    measurements = (
+        Measurement("note onset F1 (50 ms) as basic-pitch hears it", "four performances, mean", 0.850, _BENCHMARK),
+        Measurement("seconds of music rendered in a second", "a made minute, two cores", 116.0, _BENCHMARK),
+        Measurement("peak memory in MB", "ten made minutes", 172.0, _BENCHMARK),
+    )
 
     def availability(self) -> Availability:
         if find_spec("fluidsynth") is None:

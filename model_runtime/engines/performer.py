@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-from model_runtime.engines.base import Context, Engine
+from model_runtime.engines.base import Context, Engine, Measurement
 from model_runtime.errors import InvalidValue, NothingFound, TooLarge
 from model_runtime.instruments import PERCUSSION_CHANNEL
 from model_runtime.modality import Control, Modality, Notation, Note, Performance, ProgramChange, Value
@@ -26,6 +26,7 @@ from model_runtime.synthesis.events import without_overlaps
 from model_runtime.tempo import TempoMap
 
 MOST_NOTES = 1_000_000
+_BENCHMARK = "python -m benchmarks.playback --data DIR --json FILE"
 
 
 class Performer(Engine):
@@ -39,7 +40,11 @@ class Performer(Engine):
     source = Modality.NOTATION
     target = Modality.PERFORMANCE
     summary = "Plays a score: repeats, dynamics, articulation, ornaments, pedal and tempo; or exactly what is written."
-    quality = 0.9
+    quality = 0.98
+    measurements = (
+        Measurement("note F1 (pitch, onset) against MuseScore 3's playback", "24 Lieder, deadpan", 0.976, _BENCHMARK),
+        Measurement("the same without grace notes, ornaments, arpeggios", "24 Lieder, deadpan", 0.998, _BENCHMARK),
+    )
 
     def translate(self, value: Value, options: Options, context: Context) -> Performance:
         if not isinstance(value, Notation):

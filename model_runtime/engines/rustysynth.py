@@ -13,7 +13,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from model_runtime.addons import find_soundfont
-from model_runtime.engines.base import Availability, Context, Engine
+from model_runtime.engines.base import Availability, Context, Engine, Measurement
 from model_runtime.errors import EngineUnavailable, InvalidValue, MusicError, UnreadableFile
 from model_runtime.modality import Audio, FloatArray, Modality, Performance, Value
 from model_runtime.options import Options
@@ -30,6 +30,7 @@ FULL_SCALE = 32767
 LOUDEST_VOLUME, VOLUME_STEP = 100, 0.7  # channel volume (controller 7); lowered while the 16-bit sound clips
 LOWEST_VOLUME = 20
 VOLUME = 7
+_BENCHMARK = "python -m benchmarks.playback --data DIR --json FILE"
 
 
 class RustySynth(Engine):
@@ -39,7 +40,12 @@ class RustySynth(Engine):
     source = Modality.PERFORMANCE
     target = Modality.AUDIO
     summary = "Plays performances through a SoundFont (.sf2) with RustySynth; needs no system library."
-    quality = 0.8
+    quality = 0.84  # read back as well as FluidSynth's, but slower, bigger and of 16 bits: asked after it
+    measurements = (
+        Measurement("note onset F1 (50 ms) as basic-pitch hears it", "four performances, mean", 0.850, _BENCHMARK),
+        Measurement("seconds of music rendered in a second", "a made minute, two cores", 74.0, _BENCHMARK),
+        Measurement("peak memory in MB", "ten made minutes", 544.0, _BENCHMARK),
+    )
 
     def availability(self) -> Availability:
         if find_spec("midirenderer") is None or find_spec("mido") is None:

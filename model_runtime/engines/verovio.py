@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from model_runtime.engines.base import Availability, Context, Engine
+from model_runtime.engines.base import Availability, Context, Engine, Measurement
 from model_runtime.engraving.raster import MILLIMETRES_PER_INCH, MUSIC_FAMILY, TEXT_FAMILY, grey_page, ink_box
 from model_runtime.errors import EngineUnavailable, InvalidValue, UnreadableFile
 from model_runtime.library_log import caught_stderr
@@ -18,6 +18,7 @@ PAGE_WIDTH_MM, PAGE_HEIGHT_MM = 210.0, 297.0  # A4
 UNITS_PER_MM = 10  # Verovio's page unit is a tenth of a millimetre
 SCALE = 0.9  # a staff of 6.5 mm; the page grows by as much before it is scaled
 CROP_MARGIN_MM = 4.0
+_BENCHMARK = "python -m benchmarks.playback --data DIR --json FILE"
 
 _ENGRAVING_OPTIONS: dict[str, object] = {
     "inputFrom": "xml",
@@ -53,7 +54,11 @@ class Verovio(Engine):
     source = Modality.NOTATION
     target = Modality.SCORE_IMAGE
     summary = "Engraves notation with Verovio: SVG pages and grey pictures of them."
-    quality = 0.9
+    quality = 1.0
+    measurements = (
+        Measurement("noteheads drawn for each note printed", "24 Lieder, 66 pages", 1.0, _BENCHMARK),
+        Measurement("milliseconds for an A4 page at 200 dpi", "24 Lieder, 66 pages", 643.0, _BENCHMARK),
+    )
 
     def __init__(self, dots_per_inch: float = 200.0) -> None:
         if not 30 <= dots_per_inch <= 1200:
