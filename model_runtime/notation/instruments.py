@@ -71,7 +71,8 @@ def program_name(program: int) -> str:
 
 def has_two_staves(track: ScoreTrack) -> bool:
     """Whether the instrument is written on a grand staff."""
-    return not track.percussion and (track.program is None or track.program in _GRAND_STAFF)
+    keyboard = track.program is None or track.program in _GRAND_STAFF
+    return keyboard and not track.percussion and not track.melody
 
 
 def octave_clef(track: ScoreTrack) -> int:

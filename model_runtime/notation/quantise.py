@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -35,6 +36,9 @@ from model_runtime.options import Options
 from model_runtime.tempo import TempoMap
 
 PERCUSSION_CHANNEL = 9
+LEGATO_OVERLAP_S = 0.08  # a key may still be down for so long when the next one of a melody is struck
+MELODY_CHORDS = 0.05  # share of notes that may sound together in what is still a single line
+MELODY_COMPASS = 31  # semitones that one staff holds: two and a half octaves
 
 
 def quantise(performance: Performance, options: Options, context: Context) -> QuantisedScore:
@@ -107,8 +111,10 @@ class _Placing:
 def score_tracks(performance: Performance) -> tuple[ScoreTrack, ...]:
     """The instruments of a performance: a track whose notes are on the percussion channel is percussion."""
     channels: dict[int, set[int]] = defaultdict(set)
+    notes: dict[int, list[Note]] = defaultdict(list)
     for note in performance.notes:
         channels[note.track].add(note.channel)
+        notes[note.track].append(note)
     programs: dict[int, int] = {}
     for change in performance.programs:
         programs.setdefault(change.channel, change.program)
@@ -118,8 +124,18 @@ def score_tracks(performance: Performance) -> tuple[ScoreTrack, ...]:
         own = channels.get(index, set())
         program = next((programs[channel] for channel in sorted(own) if channel in programs), None)
         name = performance.tracks[index] if index < len(performance.tracks) else ""
-        tracks.append(ScoreTrack(name, program, bool(own) and own == {PERCUSSION_CHANNEL}))
+        melody = len(channels) > 1 and _is_melody(notes[index])
+        tracks.append(ScoreTrack(name, program, bool(own) and own == {PERCUSSION_CHANNEL}, melody))
     return tuple(tracks)
+
+
+def _is_melody(notes: Sequence[Note]) -> bool:
+    """Whether a track's notes, sorted by onset, are a single line that one staff can hold."""
+    if not notes:
+        return False
+    pitches = [note.pitch for note in notes]
+    together = sum(then.onset_s < note.offset_s - LEGATO_OVERLAP_S for note, then in pairwise(notes))
+    return together <= MELODY_CHORDS * len(notes) and max(pitches) - min(pitches) <= MELODY_COMPASS
 
 
 def _score(

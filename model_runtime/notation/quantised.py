@@ -79,11 +79,15 @@ class ScorePedal:
 
 @dataclass(frozen=True, slots=True)
 class ScoreTrack:
-    """One instrument. `program` is General MIDI's, 0 to 127; None is unknown and written as a piano."""
+    """One instrument. `program` is General MIDI's, 0 to 127; None is unknown and written as a piano.
+
+    `melody` marks a single line beside other tracks: it is written on one staff even for a keyboard.
+    """
 
     name: str = ""
     program: int | None = None
     percussion: bool = False
+    melody: bool = False
 
 
 @dataclass(frozen=True)

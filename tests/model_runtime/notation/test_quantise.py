@@ -14,6 +14,7 @@ from played import as_written, melody, play, score_of, steady, tempo_map_of, wri
 from model_runtime.engines.base import Context
 from model_runtime.errors import Cancelled
 from model_runtime.modality import Control, Note, Performance, ProgramChange
+from model_runtime.notation.instruments import has_two_staves
 from model_runtime.notation.quantise import quantise
 from model_runtime.options import Options, TempoMapOption
 from model_runtime.tempo import KeySignature, Meter, TempoMap
@@ -287,3 +288,15 @@ def test_whatever_is_played_every_note_is_valid_and_in_order(
         if not note.grace:
             assert note.onset >= ends.get((note.track, note.pitch), note.onset)
             ends[note.track, note.pitch] = note.onset + note.duration
+
+
+def test_a_melody_beside_other_tracks_is_written_on_one_staff_and_chords_on_two() -> None:
+    tune = [Note(i * 0.5, i * 0.5 + 0.55, 72 + i % 5, track=0) for i in range(8)]
+    chords = [Note(i, i + 0.9, pitch, track=1) for i in range(4) for pitch in (48, 64, 67)]
+    score = quantise(Performance((*tune, *chords), tracks=("Melody", "Piano")), Options(), Context())
+    assert [has_two_staves(track) for track in score.tracks] == [False, True]
+
+
+def test_a_melody_alone_keeps_the_two_staves_of_its_keyboard() -> None:
+    score = quantise(Performance(tuple(Note(i * 0.5, i * 0.5 + 0.4, 72) for i in range(8))), Options(), Context())
+    assert has_two_staves(score.tracks[0])
