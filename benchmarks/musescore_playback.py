@@ -2,9 +2,8 @@
 
 The scores are 24 of the Lieder's `dev` split: of its scores in order of their numbers every fourth. MuseScore 3 plays
 them into MIDI files, whose ticks are quarter notes; our onsets are laid on quarters by the performance's own tempo map.
-A note is the same where pitch and onset agree. "Plain" scores have lost their grace notes, ornaments and
-arpeggios, which the two may rightly play at other moments (and which deadpan playing leaves out where they are
-not written as notes).
+A note is the same where pitch and onset agree. "Plain" scores have lost their grace notes, which the two place apart
+(MuseScore on the beat, we before it), and their ornaments and arpeggios, which deadpan playing leaves out.
 """
 
 from __future__ import annotations

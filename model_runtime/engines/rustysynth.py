@@ -43,8 +43,8 @@ class RustySynth(Engine):
     quality = 0.84  # read back as well as FluidSynth's, but slower, bigger and of 16 bits: asked after it
     measurements = (
         Measurement("note onset F1 (50 ms) as basic-pitch hears it", "four performances, mean", 0.850, _BENCHMARK),
-        Measurement("seconds of music rendered in a second", "a made minute, two cores", 74.0, _BENCHMARK),
-        Measurement("peak memory in MB", "ten made minutes", 544.0, _BENCHMARK),
+        Measurement("seconds of music rendered in a second", "a made minute, two cores", 63.0, _BENCHMARK),
+        Measurement("peak memory in MB", "ten made minutes", 526.0, _BENCHMARK),
     )
 
     def availability(self) -> Availability:
