@@ -221,8 +221,8 @@ def _already_running(holder: int | None) -> str:
     with contextlib.suppress(ProtocolError):
         found = read_connection()
         where = f"ZeroMQ on port {found.requests_port}, HTTP on port {found.http_port}"
-        return f"ScoreBridge is already running as {who} ({where}). Stop it first: scorebridge serve --stop"
-    return f"ScoreBridge is already running as {who}. Stop it first: scorebridge serve --stop"
+        return f"ScoreBridge is already running as {who} ({where}). Stop it first: scorebridge serve stop"
+    return f"ScoreBridge is already running as {who}. Stop it first: scorebridge serve stop"
 
 
 def log_to(settings: Settings) -> None:

@@ -46,9 +46,12 @@ def _options(
 
 def main() -> None:
     """Entry point of the `scorebridge` command: exits with 0, 1 (it failed), 2 (wrong usage) or 130 (interrupted)."""
+    import signal
+
     from model_runtime.errors import Cancelled, MusicError
     from protocol.errors import ProtocolError
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: jobs and files are cleared away
     try:
         app()
     except Cancelled as error:

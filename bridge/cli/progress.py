@@ -19,7 +19,7 @@ def progress_bar(console: Console, what: str) -> Iterator[Callable[[str, float, 
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(Text(what).plain.replace("[", "\\["), total=1.0)
 
         def on_progress(stage: str, current: float, total: float) -> None:

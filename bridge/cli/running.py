@@ -65,18 +65,27 @@ class DaemonRunner:
 
     def run(self, request: Request, on_progress: OnProgress) -> Outcome:
         from protocol.errors import DaemonError
-        from protocol.messages import BytesSource, PathSource
+        from protocol.messages import PathSource
 
+        path = str(request.source.resolve())
+        if not _is_unicode(path) and request.source.is_file():
+            return self._send(request, on_progress)
         try:
-            return self._follow(
-                request, PathSource(path=str(request.source.resolve()), **request.clip), [], on_progress
-            )
+            return self._follow(request, PathSource(path=path, **request.clip), [], on_progress)
         except DaemonError as error:
             # The file lies where the daemon reads nothing by name; whoever runs this command may read it, and send it.
-            if error.code != "not_allowed" or not os.access(request.source, os.R_OK):
+            # A device such as /dev/zero never ends.
+            if error.code != "not_allowed" or not request.source.is_file() or not os.access(request.source, os.R_OK):
                 raise
+        return self._send(request, on_progress)
+
+    def _send(self, request: Request, on_progress: OnProgress) -> Outcome:
+        """Send the file's content instead of its path."""
+        from protocol.messages import BytesSource
+
         format = request.source.suffix.lstrip(".").lower()
-        inline = BytesSource(format=format or "bin", name=request.source.name, **request.clip)
+        name = os.fsencode(request.source.name).decode("utf-8", "replace")
+        inline = BytesSource(format=format or "bin", name=name, **request.clip)
         return self._follow(request, inline, [request.source.read_bytes()], on_progress)
 
     def _follow(self, request: Request, source: Any, buffers: Sequence[bytes], on_progress: OnProgress) -> Outcome:
@@ -148,6 +157,15 @@ class LocalRunner:
             on_progress=on_progress,
         )
         return Outcome(tuple((f.path, f.format) for f in made.files), made.engine, made.warnings, made.timing)
+
+
+def _is_unicode(path: str) -> bool:
+    """Whether a message can hold this path: a file's name may be any bytes."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @contextmanager

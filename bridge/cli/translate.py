@@ -130,7 +130,7 @@ def _tasks(paths: Sequence[str], to: str | None) -> list[Task]:
     *ins, out_text = paths
     sources = [source for pattern in ins for source in _matching(pattern)]
     out = Path(out_text).expanduser()
-    targets = tuple(part.strip().lower().lstrip(".") for part in (to or "").split(",") if part.strip())
+    targets = tuple(_ending(part.strip().lower().lstrip(".")) for part in (to or "").split(",") if part.strip())
     for named in targets:
         if named not in TARGET_MODALITY:
             raise UnsupportedFormat(
@@ -167,10 +167,14 @@ def _target_of(out: Path) -> str | None:
     from model_runtime.translation import TARGET_MODALITY
 
     name = out.name.lower()
-    if name.endswith((".notes.json", ".events.json")):
-        return name.split(".")[-2]
-    ending = {"midi": "mid", "xml": "musicxml"}.get(name.rpartition(".")[2], name.rpartition(".")[2])
+    parts = 2 if name.endswith((".notes.json", ".events.json")) else 1
+    ending = _ending(".".join(name.split(".")[-parts:]))
     return ending if ending in TARGET_MODALITY and "." in name else None
+
+
+def _ending(named: str) -> str:
+    """The format of a file's ending, under its own name."""
+    return {"midi": "mid", "xml": "musicxml", "notes.json": "notes", "events.json": "events"}.get(named, named)
 
 
 def _clip(offset: float, duration: float | None, playrate: float, reverse: bool) -> dict[str, Any]:

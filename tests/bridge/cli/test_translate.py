@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -118,3 +123,39 @@ def test_a_clip_is_cut_out_of_a_recording(terminal: Terminal):
     clip = files.read(terminal.folder / "clip.flac")
     assert isinstance(clip, Audio)
     assert clip.duration_s == 1.25
+
+
+def test_formats_go_by_their_other_names_too(terminal: Terminal, scale: Path):
+    done = terminal.type("translate", scale, "out", "--to", "midi,xml,notes.json")
+    assert done.returncode == 0, done.stderr
+    assert {path.suffix for path in (terminal.folder / "out").iterdir()} == {".mid", ".musicxml", ".json"}
+    assert not done.stderr.startswith("\n")  # no bar, and no line for it, where nobody looks
+
+
+def test_a_name_that_is_not_unicode_goes_through_the_daemon(terminal: Terminal, scale: Path):
+    terminal.type("serve", "--detach")
+    odd = scale.with_name(os.fsdecode(b"odd\xff.mid"))
+    odd.write_bytes(scale.read_bytes())
+    done = terminal.type("translate", odd, "odd.musicxml")
+    assert done.returncode == 0 and "by the daemon" in done.stderr, done.stderr
+
+
+def test_a_device_is_not_sent_to_the_daemon(terminal: Terminal):
+    terminal.type("serve", "--detach")
+    refused = terminal.type("translate", "/dev/zero", "zero.mid", timeout_s=20)
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+
+
+def test_a_terminated_command_leaves_neither_job_nor_file(terminal: Terminal, tmp_path: Path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    terminal.environment["TMPDIR"] = str(scratch)
+    long = tmp_path / "long.wav"
+    soundfile.write(long, np.zeros(44100 * 600, np.float32), 44100)
+    command = [str(Path(sys.executable).with_name("scorebridge")), "translate", "--local", str(long), "long.flac"]
+    with subprocess.Popen(command, cwd=tmp_path, env=terminal.environment, stderr=subprocess.PIPE) as process:
+        while not any(scratch.iterdir()) and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 130
+    assert not any(scratch.iterdir())
