@@ -44,7 +44,11 @@ def two_staved_part(root: ET.Element) -> ET.Element | None:
 
 
 def visible_part(part: ET.Element) -> ET.Element:
-    """A cleaned copy of a part; the note number `j` of measure number `i` has the id `n<i>-<j>`, both from 0."""
+    """A cleaned copy of a part.
+
+    The note number `j` of measure number `i` has the id `n<i>-<j>`, both from 0. The attribute `length` of a measure
+    is its length in divisions with everything hidden.
+    """
     result = ET.Element("part", {"id": "P1"})
     for number, measure in enumerate(part.findall("measure"), 1):
         cleaned = _visible_measure(measure)
@@ -62,7 +66,7 @@ def visible_part(part: ET.Element) -> ET.Element:
 def _visible_measure(measure: ET.Element) -> ET.Element:
     """Visible things at their places; `at` is the place in the source and `written` in the result, in divisions."""
     cleaned = ET.Element("measure")
-    at = written = 0
+    at = written = longest = 0
     for group in _chords(measure):
         head = group[0]
         if head.tag == "backup":
@@ -83,6 +87,8 @@ def _visible_measure(measure: ET.Element) -> ET.Element:
             cleaned.append(_plain_attributes(head))
         elif head.tag == "barline" or (head.tag == "direction" and at == written):
             cleaned.append(copy.deepcopy(head))
+        longest = max(longest, at)
+    cleaned.set("length", str(longest))
     return cleaned
 
 
@@ -149,7 +155,7 @@ def _placed_notes(part: ET.Element) -> Iterator[tuple[int, int, ET.Element]]:
     """Every note with its onset and end in divisions of the first measure's size, from the start of the part."""
     start, divisions, unit = 0, 1, 0
     for measure in part:
-        at = last = furthest = 0
+        at = last = 0
         for element in measure:
             if element.tag == "attributes":
                 divisions = int(element.findtext("divisions", str(divisions)))
@@ -164,8 +170,7 @@ def _placed_notes(part: ET.Element) -> Iterator[tuple[int, int, ET.Element]]:
                 yield start + _scaled(onset, divisions, unit), start + _scaled(onset + length, divisions, unit), element
                 if element.find("chord") is None:
                     last, at = at, at + length
-            furthest = max(furthest, at)
-        start += _scaled(furthest, divisions, unit)
+        start += _scaled(int(measure.get("length", "0")), divisions, unit)
 
 
 def _scaled(value: int, divisions: int, unit: int) -> int:
