@@ -1,0 +1,68 @@
+"""A training run's curve: rows of numbers as CSV, and a picture of them."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+
+def append(path: Path, row: Mapping[str, float | int]) -> None:
+    """Add a row; a new file starts with the names."""
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def read(path: Path) -> list[dict[str, float]]:
+    """Every row as numbers; empty where there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+def forget_after(path: Path, step: int) -> None:
+    """Drop rows of steps after `step`: a resumed run makes them again."""
+    rows = read(path)
+    kept = [row for row in rows if row["step"] <= step]
+    if len(kept) == len(rows):
+        return
+    temporary = path.with_suffix(".partial")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(kept)
+    os.replace(temporary, path)
+
+
+def draw(run: Path) -> None:
+    """`curve.png` out of `curve.csv` and `dev.csv`: loss and symbol error rate over hours of training."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    losses, dev = read(run / "curve.csv"), read(run / "dev.csv")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    for name in ("loss_image", "loss_performance"):
+        points = [(row["hours"], row[name]) for row in losses if name in row]
+        if points:
+            left.plot(*zip(*points, strict=True), label=name.removeprefix("loss_"))
+    left.set(xlabel="hours of training", ylabel="loss (nats a token)")
+    for name in [n for n in (dev[0] if dev else {}) if n not in ("step", "hours")]:
+        right.plot([row["hours"] for row in dev], [row[name] for row in dev], marker=".", label=name.replace("_", ", "))
+    right.set(xlabel="hours of training", ylabel="symbol error rate on dev (%)", ylim=(0, 100))
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend()
+    temporary = run / "curve.partial.png"
+    figure.savefig(temporary, dpi=110)
+    plt.close(figure)
+    os.replace(temporary, run / "curve.png")

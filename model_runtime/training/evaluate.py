@@ -1,0 +1,122 @@
+"""How well the trunk reads held-out windows: greedy decoding and symbol error rate (SER).
+
+SER is the sum of token edit distances over the sum of true tokens, as OLiMPiC's authors count it.
+
+    python -m model_runtime.training.evaluate --data DIR --run DIR [--windows 256] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from model_runtime.tokens.vocabulary import END_ID, IDS, MORE_ID, PAD_ID, fingerprint
+from model_runtime.training.dataset import DIRECTIONS, LONGEST_TARGET, Corpus, Example, dev_examples, grouped, pad
+from model_runtime.unified.architecture import Stepper, Trunk, TrunkConfig, symbol_id
+
+_LMX_FIRST, _LMX_LAST = IDS["measure"], IDS["tremolo:4"]
+
+
+def edit_distance(ours: Sequence[int], theirs: Sequence[int]) -> int:
+    """Levenshtein distance of two sequences."""
+    row = np.arange(len(theirs) + 1)
+    other = np.asarray(theirs)
+    for i, token in enumerate(ours, 1):
+        best = np.minimum(row[1:] + 1, row[:-1] + (other != token))
+        candidates = np.concatenate([[i], best]) - np.arange(len(row))
+        row = np.minimum.accumulate(candidates) + np.arange(len(row))
+    return int(row[-1])
+
+
+@torch.inference_mode()
+def greedy(trunk: Trunk, examples: Sequence[Example], longest: int = LONGEST_TARGET) -> list[list[int]]:
+    """LMX ids of each example, without the closing symbol; only LMX and the two closing symbols can be written."""
+    batch = pad(examples)
+    start = symbol_id("to", "notation")
+    memory, mask = trunk.encode(
+        torch.from_numpy(batch.ids), torch.from_numpy(batch.places), symbol_id("from", batch.source), start
+    )
+    stepper = Stepper(trunk, memory, mask)
+    forbidden = torch.ones(trunk.config.vocabulary, dtype=torch.bool)
+    forbidden[[END_ID, MORE_ID]] = False
+    forbidden[_LMX_FIRST : _LMX_LAST + 1] = False
+    rows = torch.arange(len(examples))
+    token = torch.full((len(examples),), start)
+    result: list[list[int]] = [[] for _ in examples]
+    for _ in range(longest):
+        token = stepper.step(token).masked_fill(forbidden, -1e9).argmax(-1)
+        going = (token != END_ID) & (token != MORE_ID)
+        if not going.all():
+            kept = going.nonzero()[:, 0]
+            if not len(kept):
+                break
+            stepper.keep(kept)
+            rows, token = rows[kept], token[kept]
+        for row, value in zip(rows.tolist(), token.tolist(), strict=True):
+            result[row].append(value)
+    return result
+
+
+def symbol_error_rate(trunk: Trunk, examples: Sequence[Example], tokens: int = 16000) -> float:
+    """SER in per cent over all examples; the trunk is left in evaluation mode."""
+    trunk.eval()
+    wrong = total = 0
+    for group in grouped(examples, tokens):
+        for ours, example in zip(greedy(trunk, group), group, strict=True):
+            truth = [t for t in example.target.tolist() if t not in (END_ID, MORE_ID, PAD_ID)]
+            wrong += edit_distance(ours, truth)
+            total += len(truth)
+    return 100.0 * wrong / max(total, 1)
+
+
+def load_trunk(checkpoint: Path, *, averaged: bool = True) -> tuple[Trunk, dict[str, Any]]:
+    """The trunk of a checkpoint (its averaged weights) and the rest of the checkpoint.
+
+    Raises:
+        ValueError: it was trained with another vocabulary.
+    """
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    if state["vocabulary"] != fingerprint():
+        raise ValueError(f"{checkpoint} was trained with another vocabulary")
+    trunk = Trunk(TrunkConfig(**state["config"]))
+    trunk.load_state_dict(state["average" if averaged else "model"])
+    return trunk.eval(), state
+
+
+def measured(trunk: Trunk, corpus: Corpus, windows: int, seed: int = 7) -> dict[str, float]:
+    """SER of each direction on windows of a corpus, as the readers' ideal ("clean") and with errors ("spoilt")."""
+    result = {}
+    for source in DIRECTIONS:
+        for spoil in (False, True) if source == "image" else (True,):
+            examples = dev_examples(corpus, source, windows, seed, spoil=spoil)
+            name = f"{source}_{'spoilt' if spoil else 'clean'}"
+            result[name] = round(symbol_error_rate(trunk, examples), 2)
+    return result
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Measure a training run on the development windows.")
+    parser.add_argument("--data", type=Path, required=True, help="corpus folder")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
+    parser.add_argument("--windows", type=int, default=256)
+    parser.add_argument("--json", type=Path, default=None)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    trunk, state = load_trunk(arguments.run / "checkpoint.pt")
+    result = {"step": state["step"], **measured(trunk, Corpus(arguments.data, ("dev",)), arguments.windows)}
+    text = json.dumps(result, indent=1)
+    if arguments.json:
+        arguments.json.write_text(text + "\n", encoding="utf-8")
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main()
