@@ -44,7 +44,7 @@ def build_piece(source: Path, variants: int) -> tuple[Arrays, dict[str, int]]:
         ValueError: the score has no part with two staves.
     """
     counts: collections.Counter[str] = collections.Counter()
-    part = two_staved_part(_root(source))
+    part = two_staved_part(root_of(source))
     if part is None:
         raise ValueError("no part with two staves")
     visible = visible_part(part)
@@ -70,7 +70,8 @@ def build_piece(source: Path, variants: int) -> tuple[Arrays, dict[str, int]]:
     return arrays, dict(counts)
 
 
-def _root(source: Path) -> ET.Element:
+def root_of(source: Path) -> ET.Element:
+    """The score in an `.mxl` archive."""
     with zipfile.ZipFile(source) as archive:
         names = [n for n in archive.namelist() if n.endswith((".xml", ".musicxml")) and not n.startswith("META-INF")]
         return ET.fromstring(archive.read(names[0]))
