@@ -92,12 +92,10 @@ def split_head(tokens: Sequence[str]) -> int:
     """Index of the first token after a measure's `measure` and its opening key, time and clefs."""
     i = 1
     while i < len(tokens):
-        if tokens[i].startswith(("key:", "time", "beats:", "beat-type:", "clef:")):
-            i += 1
-        elif tokens[i].startswith("staff:") and tokens[i - 1].startswith("clef:"):
-            i += 1
-        else:
+        of_clef = tokens[i].startswith("staff:") and tokens[i - 1].startswith("clef:")
+        if not of_clef and not tokens[i].startswith(("key:", "time", "beats:", "beat-type:", "clef:")):
             break
+        i += 1
     return i
 
 

@@ -163,9 +163,7 @@ def _write_note(
     _write_notations(element, note, ties, slurs)
 
 
-def _write_notations(
-    element: etree._Element, note: WrittenNote, ties: list[str], slurs: list[tuple[str, int]]
-) -> None:
+def _write_notations(element: etree._Element, note: WrittenNote, ties: list[str], slurs: list[tuple[str, int]]) -> None:
     notations = etree.Element("notations")
     for tie in ties:
         etree.SubElement(notations, "tied", type=tie)

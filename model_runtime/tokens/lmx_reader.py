@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from model_runtime.tokens import vocabulary
@@ -68,15 +68,27 @@ def _lengths(parsed: Sequence[_Parser], meter: tuple[int, int] | None) -> list[F
     return lengths
 
 
+@dataclass(frozen=True)
+class _Jump:
+    quarters: Fraction
+    back: bool
+
+
+@dataclass(frozen=True)
+class _Clef:
+    sign_and_line: str
+    staff: int = 1
+
+
 class _Parser:
     """Reads one measure's symbols: prefixes, a root, then suffixes of the last root."""
 
     def __init__(self, symbols: Sequence[str]) -> None:
         self.measure = WrittenMeasure()
         self._prefix: list[str] = []
-        self._items: list[WrittenNote | tuple[str, Fraction] | tuple[str, str, int]] = []
+        self._items: list[WrittenNote | _Jump | _Clef] = []
         self._last: WrittenNote | None = None
-        self._clef: int | None = None
+        self._clef: _Clef | None = None  # the last symbol, if it was one
         self._voice, self._staff, self._stem = 1, 1, ""
         self._beats: int | None = None
         for symbol in symbols:
@@ -87,8 +99,7 @@ class _Parser:
 
     def _take(self, symbol: str) -> None:
         if symbol.startswith("staff:") and self._clef is not None:
-            _, clef, _ = self._items[self._clef]  # type: ignore[misc]
-            self._items[self._clef] = ("clef", str(clef), int(symbol[6:]))
+            self._items[-1] = replace(self._clef, staff=int(symbol[6:]))
             self._clef = None
             return
         self._clef = None
@@ -118,8 +129,8 @@ class _Parser:
         elif symbol.startswith("beat-type:") and self._beats is not None:
             measure.meter, self._beats = (self._beats, int(symbol[10:])), None
         elif symbol.startswith("clef:"):
-            self._clef = len(self._items)
-            self._items.append(("clef", symbol[5:], 1))
+            self._clef = _Clef(symbol[5:])
+            self._items.append(self._clef)
 
     def _take_root(self, symbol: str) -> None:
         prefix, self._prefix = self._prefix, []
@@ -131,7 +142,7 @@ class _Parser:
         if kind is None or (symbol == vocabulary.REST_MEASURE and kind != "rest"):
             self.measure.repairs.append("A value without a note was left out.")
         elif kind in ("forward", "backup"):
-            self._items.append((kind, TYPE_QUARTERS[symbol]))
+            self._items.append(_Jump(TYPE_QUARTERS[symbol], back=kind == "backup"))
             if kind == "backup":
                 self._voice, self._staff, self._stem = 1, 1, ""
         else:
@@ -175,8 +186,10 @@ class _Parser:
         segments: list[Segment] = [[]]
         at = Fraction(0)
         head: WrittenNote | None = None
+        resting = False  # behind a rest that fills the measure any jump back leads to its start
         for item in self._items:
             if isinstance(item, WrittenNote):
+                resting = not item.kind
                 if item.chord and head is not None and bool(head.grace) == bool(item.grace):
                     item.onset, item.duration = head.onset, head.duration
                     item.kind, item.dots, item.ratio = head.kind, head.dots, head.ratio
@@ -188,12 +201,12 @@ class _Parser:
                 segments[-1].append(item)
                 continue
             head = None
-            if item[0] == "clef":
-                self.measure.clefs.append((at, int(item[2]), str(item[1])))  # type: ignore[misc]
-            elif item[0] == "forward":
-                at += Fraction(item[1])
+            if isinstance(item, _Clef):
+                self.measure.clefs.append((at, item.staff, item.sign_and_line))
+            elif not item.back:
+                at += item.quarters
             else:
-                at -= Fraction(item[1])
+                at = Fraction(0) if resting else at - item.quarters
                 if at < 0:
                     self.measure.repairs.append("A voice that would start before its measure was moved to its start.")
                     at = Fraction(0)
@@ -228,10 +241,9 @@ class _Parser:
         kept: Segment = []
         for note in segment:
             if not note.kind:
-                note.onset, note.duration = (note.onset, length - note.onset) if note.onset < length else (length, length)
-                whole = note.onset == 0
-                if not whole:
+                if note.onset > 0:
                     continue
+                note.duration = length
             elif note.onset >= length and not (note.grace and note.onset == length):
                 continue
             elif note.onset + note.duration > length:
@@ -294,9 +306,18 @@ def _match_beams(segment: Segment, repairs: list[str]) -> None:
             if level == 0:
                 group = []
         if level:
-            for note in group:
-                note.beams = []
-            repairs.append("A beam that never ends was taken away.")
+            _close_beams(group, repairs)
+
+
+def _close_beams(group: list[WrittenNote], repairs: list[str]) -> None:
+    """End a group of beams at its last note; a single note has no beam."""
+    last = group[-1]
+    if len(group) < 2 or "begin" in last.beams:
+        for note in group:
+            note.beams = []
+    else:
+        last.beams = ["end" if beam == "continue" else beam for beam in last.beams]
+    repairs.append("A beam that would leave its measure was ended.")
 
 
 def _match_tuplets(segment: Segment) -> None:

@@ -93,7 +93,7 @@ def _symbols(measures: list[LmxMeasure], states: list[Head]) -> Arrays:
 
 
 def _engraving(engraved: list[EngravedMeasure], measures: int, variant: int) -> Arrays:
-    """Compound ids (G, fields), x (G,), note numbers (G,), offsets by measure; and of each measure its line and edges."""
+    """Compound ids (G, fields), x (G,), note numbers (G,), offsets by measure; each measure's line and edges."""
     usable = engraved or [EngravedMeasure(i, 0.0, 0.0, whole=False) for i in range(measures)]
     glyphs = [g for m in usable for g in m.glyphs]
     ids = np.array([compound(g) for g in glyphs], np.int16).reshape(-1, len(COMPOUND_FIELDS))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 
-
-def append(path: Path, row: Mapping[str, float | int]) -> None:
+def append(path: Path, row: Mapping[str, object]) -> None:
     """Add a row; a new file starts with the names."""
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
@@ -38,7 +36,7 @@ def forget_after(path: Path, step: int) -> None:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(kept)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def draw(run: Path) -> None:
@@ -65,4 +63,4 @@ def draw(run: Path) -> None:
     temporary = run / "curve.partial.png"
     figure.savefig(temporary, dpi=110)
     plt.close(figure)
-    os.replace(temporary, run / "curve.png")
+    temporary.replace(run / "curve.png")

@@ -115,7 +115,10 @@ class Corpus:
         note_base = np.cumsum([0, *(len(p["note_onset"]) for p in parts)])
         self.note_base = note_base
         self.element_note = np.concatenate(
-            [np.where(p["element_note"] >= 0, p["element_note"] + b, -1) for p, b in zip(parts, note_base, strict=False)]
+            [
+                np.where(p["element_note"] >= 0, p["element_note"] + b, -1)
+                for p, b in zip(parts, note_base[:-1], strict=True)
+            ]
         )
         self.onset, self.duration = joined("note_onset"), joined("note_duration")
         self.pitch, self.staff, self.flags = joined("note_pitch"), joined("note_staff"), joined("note_flags")
@@ -305,7 +308,7 @@ def batches(
     for number, name in enumerate(names):
         examples = [draw(corpus, name, rng) for _ in range(int((chosen == number).sum()))]
         result += [pad(group) for group in grouped(examples, tokens)]
-    rng.shuffle(result)  # type: ignore[arg-type]
+    rng.shuffle(result)
     return result
 
 
@@ -329,4 +332,3 @@ def dev_examples(corpus: Corpus, source: str, count: int, seed: int, *, spoil: b
     """Always the same windows of a held-out corpus."""
     rng = np.random.default_rng((seed, DIRECTIONS.index(source)))
     return [draw(corpus, source, rng, spoil=spoil) for _ in range(count)]
-

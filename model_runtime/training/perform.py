@@ -156,7 +156,8 @@ def _touch(window: ScoreWindow, human: float, rng: np.random.Generator) -> Float
     factor = np.where(window.flags & STACCATO, factor * rng.uniform(0.3, 0.6), factor)
     factor = np.where(window.flags & TENUTO, np.maximum(factor, 0.97), factor)
     factor = np.where(window.flags & FERMATA, factor * rng.uniform(1.0, 1.6), factor)
-    return np.clip(factor, 0.1, 2.0)
+    clipped: Floats = np.clip(factor, 0.1, 2.0)
+    return clipped
 
 
 def _graces(

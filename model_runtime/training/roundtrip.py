@@ -1,6 +1,6 @@
 """How much of a corpus survives MusicXML → LMX → MusicXML, note by note.
 
-    python -m model_runtime.training.roundtrip --data DIR [--every 1] [--json FILE]
+python -m model_runtime.training.roundtrip --data DIR [--every 1] [--json FILE]
 """
 
 from __future__ import annotations

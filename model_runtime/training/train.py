@@ -166,7 +166,7 @@ class Run:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, self.out / "checkpoint.pt")
+        temporary.replace(self.out / "checkpoint.pt")
 
     def next_batch(self) -> Batch:
         """The batch that comes next; the run then stands behind it."""
@@ -255,10 +255,10 @@ class _Meter:
         self._pointers.append(pointer)
         self._seconds += seconds
 
-    def row(self, windows: int) -> dict[str, float | str]:
-        means: dict[str, float | str] = {
-            f"loss_{name}": round(sum(values) / len(values), 4) if values else "" for name, values in self._losses.items()
-        }
+    def row(self, windows: int) -> dict[str, object]:
+        means: dict[str, object] = {}
+        for name, values in self._losses.items():
+            means[f"loss_{name}"] = round(sum(values) / len(values), 4) if values else ""
         means["pointer"] = round(sum(self._pointers) / len(self._pointers), 4)
         means["windows_per_s"] = round((windows - self._windows) / self._seconds, 2)
         self.__init__(windows)  # type: ignore[misc]

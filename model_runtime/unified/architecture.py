@@ -4,7 +4,7 @@ An encoder–decoder Transformer (Vaswani et al., "Attention Is All You Need", 2
 Translation of Score Images, Symbolic Music, and Performance Audio" (Jung et al., arXiv 2505.12863) the decoder's start
 token names the target and its embedding is added to the encoder's inputs. Different from there, an input token is a
 whole glyph or note: its embedding is the sum of its fields' and its place on the page or in time is a number, not an
-index. A pointer (Vinyals et al., 2015) from each written symbol to the glyph or note that it describes is trained along.
+index. A pointer (Vinyals et al., 2015) from each written symbol to the glyph or note it describes is trained along.
 
 In the comments: B batch, S source tokens, T target tokens, F fields, d width, H heads.
 """
@@ -90,7 +90,9 @@ class Attention(nn.Module):
         key, value = self.key_value(memory).chunk(2, dim=-1)
         return self._split(key), self._split(value)
 
-    def forward(self, x: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
+    def forward(
+        self, x: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, causal: bool = False
+    ) -> Tensor:
         """x (B, T, d), mask (B, 1, 1, S) True where there is something to see → (B, T, d)."""
         heads = F.scaled_dot_product_attention(self._split(self.query(x)), key, value, mask, is_causal=causal)
         return self.out(heads.transpose(1, 2).reshape(x.shape))  # type: ignore[no-any-return]
@@ -151,9 +153,8 @@ class Trunk(nn.Module):
         self.out_bias = nn.Parameter(torch.zeros(config.vocabulary))
         self.pointer_query = nn.Linear(width, config.pointer_width)
         self.pointer_key = nn.Linear(width, config.pointer_width)
-        wavelengths = torch.logspace(
-            math.log10(config.shortest_place), math.log10(config.longest_place), config.places
-        )
+        wavelengths = torch.logspace(math.log10(config.shortest_place), math.log10(config.longest_place), config.places)
+        self.frequencies: Tensor
         self.register_buffer("frequencies", 2 * math.pi / wavelengths, persistent=False)  # (places,)
         self.apply(self._initialise)
 
@@ -189,10 +190,14 @@ class Trunk(nn.Module):
             x = layer(x, mask)
         return self.memory_norm(x), mask
 
+    def decoder_layers(self) -> list[DecoderLayer]:
+        """The decoder's blocks, first to last."""
+        return [layer for layer in self.decoder if isinstance(layer, DecoderLayer)]
+
     def decode(self, target: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
         """Target ids so far (B, T), the first one `<to:…>` → hidden states (B, T, d)."""
         x = self.embedding(target) + self.position.weight[: target.shape[1]]
-        for layer in self.decoder:
+        for layer in self.decoder_layers():
             x, _ = layer(x, layer.cross_attention.remember(memory), mask)
         return self.out_norm(x)  # type: ignore[no-any-return]
 
@@ -217,7 +222,7 @@ class Stepper:
     def __init__(self, trunk: Trunk, memory: Tensor, mask: Tensor) -> None:
         self._trunk = trunk
         self._mask = mask
-        self._memory = [layer.cross_attention.remember(memory) for layer in trunk.decoder]  # type: ignore[operator,union-attr]
+        self._memory = [layer.cross_attention.remember(memory) for layer in trunk.decoder_layers()]
         self._past: list[tuple[Tensor, Tensor] | None] = [None] * len(trunk.decoder)
         self._step = 0
 
@@ -225,7 +230,7 @@ class Stepper:
         """The last ids (B,) → scores of the next (B, vocabulary)."""
         trunk = self._trunk
         x = (trunk.embedding(token) + trunk.position.weight[self._step])[:, None]  # (B, 1, d)
-        for i, layer in enumerate(trunk.decoder):
+        for i, layer in enumerate(trunk.decoder_layers()):
             x, self._past[i] = layer(x, self._memory[i], self._mask, self._past[i])
         self._step += 1
         return trunk.logits(trunk.out_norm(x[:, 0]))
