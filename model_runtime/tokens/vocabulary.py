@@ -12,6 +12,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from model_runtime.tokens.merges import MERGES
+
 PAD = "<pad>"
 END = "<end>"  # the sequence is whole
 MORE = "<more>"  # what remains of the source is an incomplete measure, to be read again in the next window
@@ -142,6 +144,7 @@ _BLOCKS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("duration_coarse", _numbers("duration-coarse", range(COARSE_STEPS))),
     ("duration_fine", _numbers("duration-fine", range(FINE_TICKS))),
     ("velocity", _numbers("velocity", range(VELOCITIES))),
+    ("shorthand", tuple(dict.fromkeys(f"{left}+{right}" for left, right in MERGES))),
     ("reserved", _numbers("reserved", range(64))),
 )
 # Codes of the image's and the sound's codec lie behind everything else: a model without them ends before them.
@@ -165,6 +168,11 @@ BLOCKS = _laid_out()
 SYMBOLS: tuple[str, ...] = tuple(symbol for block in BLOCKS.values() for symbol in block.symbols)
 IDS: dict[str, int] = {symbol: index for index, symbol in enumerate(SYMBOLS)}
 SYMBOLIC_SIZE = BLOCKS["image_code_0"].start  # ids without the codecs' codes
+NOTATION_IDS: tuple[int, ...] = tuple(  # all that a decoder of notation writes
+    id_
+    for name in ("special", "lmx", "shorthand")
+    for id_ in range(BLOCKS[name].start, BLOCKS[name].start + len(BLOCKS[name]))
+)
 PAD_ID, END_ID, MORE_ID, UNKNOWN_ID = (IDS[symbol] for symbol in (PAD, END, MORE, UNKNOWN))
 
 if len(IDS) != len(SYMBOLS):

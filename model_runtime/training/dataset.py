@@ -18,12 +18,13 @@ import numpy.typing as npt
 from model_runtime.tokens.glyphs import compound
 from model_runtime.tokens.lmx import head_tokens, split_head
 from model_runtime.tokens.score import Head
+from model_runtime.tokens.shorthand import shorten
 from model_runtime.tokens.vocabulary import END_ID, MORE_ID, PAD_ID, SYMBOLS, fingerprint, ids_of
 from model_runtime.training.engrave import carried_glyphs
 from model_runtime.training.errors import spoil_glyphs, spoil_notes
 from model_runtime.training.perform import ScoreWindow, perform
 
-LONGEST_SOURCE, LONGEST_TARGET = 320, 400
+LONGEST_SOURCE, LONGEST_TARGET = 320, 320
 LENGTH_WEIGHTS = (0.2, 0.35, 0.25, 0.2)  # of windows of 1, 2, 3 and 4 measures
 DIRECTIONS = ("image", "performance")
 _CARRIED_SPACES = 6.0
@@ -39,7 +40,7 @@ class Example:
         source: "image" or "performance".
         ids: Compound tokens, shape (n, fields).
         places: x in staff spaces, or onsets in units of 0.1 s; shape (n,).
-        target: LMX ids and `END_ID` or `MORE_ID`, shape (m,).
+        target: Ids of LMX in shorthand and `END_ID` or `MORE_ID`, shape (m,).
         pointers: For each target token the source token that it describes, -1 for none; shape (m,).
     """
 
@@ -205,10 +206,15 @@ def image_example(
         ids, x, source = spoil_glyphs(ids, x * rng.uniform(_SMALLEST_STRETCH, _LARGEST_STRETCH), level, rng)
         now = {int(old): new for new, old in enumerate(source) if old >= 0}
         rows = {key: now[row] for key, row in rows.items() if row in now}
-    target, notes = corpus.target(first, count, with_meter=False)
-    target.append(END_ID)
-    pointers = [*(rows.get(note, -1) for note in notes), -1]
-    return _checked(Example("image", ids, x.astype(np.float32), np.array(target), np.array(pointers)))
+    lmx, notes = corpus.target(first, count, with_meter=False)
+    target, pointers = in_shorthand(lmx, [rows.get(note, -1) for note in notes], END_ID)
+    return _checked(Example("image", ids, x.astype(np.float32), target, pointers))
+
+
+def in_shorthand(lmx: list[int], pointers: list[int], closing: int) -> tuple[Ints, Ints]:
+    """Shorthand ids with their closing symbol, and what each of them points at: all of a note at the same."""
+    symbols, starts = shorten([SYMBOLS[i] for i in lmx])
+    return np.array([*ids_of(symbols), closing]), np.array([*(pointers[start] for start in starts), -1])
 
 
 def performance_example(
@@ -240,11 +246,10 @@ def performance_example(
     ids, ticks, source = spoil_notes(played.ids, played.ticks, level, rng)
     origin = np.where(source >= 0, played.source[source], -1)
     rows = {int(chosen[note]): row for row, note in enumerate(origin) if note >= 0}
-    target, notes = corpus.target(first, count, with_meter=True)
-    target.append(MORE_ID if more > 0 else END_ID)
-    pointers = [rows.get(int(_sounding(corpus, note)), -1) for note in notes]
-    places = (ticks / 10.0).astype(np.float32)
-    return _checked(Example("performance", ids, places, np.array(target), np.array([*pointers, -1])))
+    lmx, notes = corpus.target(first, count, with_meter=True)
+    described = [rows.get(_sounding(corpus, note), -1) for note in notes]
+    target, pointers = in_shorthand(lmx, described, MORE_ID if more > 0 else END_ID)
+    return _checked(Example("performance", ids, (ticks / 10.0).astype(np.float32), target, pointers))
 
 
 def _sounding(corpus: Corpus, note: tuple[int, int]) -> int:

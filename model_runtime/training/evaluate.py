@@ -1,6 +1,6 @@
 """How well the trunk reads held-out windows: greedy decoding and symbol error rate (SER).
 
-SER is the sum of token edit distances over the sum of true tokens, as OLiMPiC's authors count it.
+SER is the sum of edit distances in LMX tokens over the sum of true tokens, as OLiMPiC's authors count it.
 
     python -m model_runtime.training.evaluate --data DIR --run DIR [--windows 256] [--json FILE]
 """
@@ -16,11 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from model_runtime.tokens.vocabulary import END_ID, IDS, MORE_ID, PAD_ID, fingerprint
+from model_runtime.tokens.shorthand import expand
+from model_runtime.tokens.vocabulary import BLOCKS, END_ID, MORE_ID, NOTATION_IDS, fingerprint, ids_of, symbols_of
 from model_runtime.training.dataset import DIRECTIONS, LONGEST_TARGET, Corpus, Example, dev_examples, grouped, pad
 from model_runtime.unified.architecture import Stepper, Trunk, TrunkConfig, symbol_id
 
-_LMX_FIRST, _LMX_LAST = IDS["measure"], IDS["tremolo:4"]
+_CLOSING = (END_ID, MORE_ID)
+# What may be written: no other special symbol than the closing ones.
+_WRITABLE = torch.tensor([i for i in NOTATION_IDS if i in _CLOSING or i >= BLOCKS["lmx"].start])
 
 
 def edit_distance(ours: Sequence[int], theirs: Sequence[int]) -> int:
@@ -36,21 +39,18 @@ def edit_distance(ours: Sequence[int], theirs: Sequence[int]) -> int:
 
 @torch.inference_mode()
 def greedy(trunk: Trunk, examples: Sequence[Example], longest: int = LONGEST_TARGET) -> list[list[int]]:
-    """LMX ids of each example, without the closing symbol; only LMX and the two closing symbols can be written."""
+    """Shorthand ids of each example, without the closing symbol."""
     batch = pad(examples)
     start = symbol_id("to", "notation")
     memory, mask = trunk.encode(
         torch.from_numpy(batch.ids), torch.from_numpy(batch.places), symbol_id("from", batch.source), start
     )
-    stepper = Stepper(trunk, memory, mask)
-    forbidden = torch.ones(trunk.config.vocabulary, dtype=torch.bool)
-    forbidden[[END_ID, MORE_ID]] = False
-    forbidden[_LMX_FIRST : _LMX_LAST + 1] = False
+    stepper = Stepper(trunk, memory, mask, _WRITABLE)
     rows = torch.arange(len(examples))
     token = torch.full((len(examples),), start)
     result: list[list[int]] = [[] for _ in examples]
     for _ in range(longest):
-        token = stepper.step(token).masked_fill(forbidden, -1e9).argmax(-1)
+        token = _WRITABLE[stepper.step(token).argmax(-1)]
         going = (token != END_ID) & (token != MORE_ID)
         if not going.all():
             kept = going.nonzero()[:, 0]
@@ -63,14 +63,19 @@ def greedy(trunk: Trunk, examples: Sequence[Example], longest: int = LONGEST_TAR
     return result
 
 
+def lmx_of(ids: Sequence[int]) -> list[str]:
+    """LMX written out, of shorthand ids with or without a closing symbol."""
+    return expand(symbols_of(i for i in ids if i not in _CLOSING))
+
+
 def symbol_error_rate(trunk: Trunk, examples: Sequence[Example], tokens: int = 16000) -> float:
     """SER in per cent over all examples; the trunk is left in evaluation mode."""
     trunk.eval()
     wrong = total = 0
     for group in grouped(examples, tokens):
         for ours, example in zip(greedy(trunk, group), group, strict=True):
-            truth = [t for t in example.target.tolist() if t not in (END_ID, MORE_ID, PAD_ID)]
-            wrong += edit_distance(ours, truth)
+            truth = lmx_of(example.target.tolist())
+            wrong += edit_distance(ids_of(lmx_of(ours)), ids_of(truth))
             total += len(truth)
     return 100.0 * wrong / max(total, 1)
 

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model_runtime.tokens.vocabulary import BLOCKS, PAD_ID, fingerprint
+from model_runtime.tokens.vocabulary import NOTATION_IDS, PAD_ID, SYMBOLIC_SIZE, fingerprint
 from model_runtime.training import curve
 from model_runtime.training.corpus import TRAINING_SPLITS
 from model_runtime.training.dataset import Batch, Corpus, batches
@@ -32,7 +32,9 @@ from model_runtime.training.evaluate import measured
 from model_runtime.unified.architecture import Trunk, TrunkConfig, symbol_id
 
 log = logging.getLogger(__name__)
-NOTATION_IDS = BLOCKS["lmx"].start + len(BLOCKS["lmx"])  # the closing symbols and LMX are the first ids
+_WRITTEN = torch.tensor(NOTATION_IDS)
+_INDEX_OF = torch.full((SYMBOLIC_SIZE,), -1)
+_INDEX_OF[_WRITTEN] = torch.arange(len(NOTATION_IDS))
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def losses(trunk: Trunk, batch: Batch, smoothing: float) -> tuple[Tensor, Tensor
     hidden = trunk.decode(given, memory, mask)  # (B, T, d)
     written = target != PAD_ID
     symbol_loss = F.cross_entropy(
-        trunk.logits(hidden[written], NOTATION_IDS), target[written], label_smoothing=smoothing
+        trunk.logits(hidden[written], _WRITTEN), _INDEX_OF[target[written]], label_smoothing=smoothing
     )
     pointed = trunk.pointer_logits(hidden, memory, mask).flatten(0, 1)  # (B·T, S)
     pointer_loss = F.cross_entropy(pointed, pointers.flatten(), ignore_index=-1)

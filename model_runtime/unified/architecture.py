@@ -201,9 +201,9 @@ class Trunk(nn.Module):
             x, _ = layer(x, layer.cross_attention.remember(memory), mask)
         return self.out_norm(x)  # type: ignore[no-any-return]
 
-    def logits(self, hidden: Tensor, known: int | None = None) -> Tensor:
-        """Hidden states (…, d) → scores of the next id among the first `known` ids; the embedding is shared."""
-        return F.linear(hidden, self.embedding.weight[:known], self.out_bias[:known])
+    def logits(self, hidden: Tensor, ids: Tensor) -> Tensor:
+        """Hidden states (…, d) → scores of each of `ids` (n,) as the next one: (…, n); the embedding is shared."""
+        return F.linear(hidden, self.embedding.weight[ids], self.out_bias[ids])
 
     def pointer_logits(self, hidden: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
         """Which source token the next symbol describes: (B, T, S)."""
@@ -217,23 +217,25 @@ class Stepper:
     Args:
         trunk: In evaluation mode.
         memory, mask: As `Trunk.encode` returns them.
+        ids: What may be written, (n,).
     """
 
-    def __init__(self, trunk: Trunk, memory: Tensor, mask: Tensor) -> None:
+    def __init__(self, trunk: Trunk, memory: Tensor, mask: Tensor, ids: Tensor) -> None:
         self._trunk = trunk
+        self._ids = ids
         self._mask = mask
         self._memory = [layer.cross_attention.remember(memory) for layer in trunk.decoder_layers()]
         self._past: list[tuple[Tensor, Tensor] | None] = [None] * len(trunk.decoder)
         self._step = 0
 
     def step(self, token: Tensor) -> Tensor:
-        """The last ids (B,) → scores of the next (B, vocabulary)."""
+        """The last ids (B,) → scores of the next (B, n)."""
         trunk = self._trunk
         x = (trunk.embedding(token) + trunk.position.weight[self._step])[:, None]  # (B, 1, d)
         for i, layer in enumerate(trunk.decoder_layers()):
             x, self._past[i] = layer(x, self._memory[i], self._mask, self._past[i])
         self._step += 1
-        return trunk.logits(trunk.out_norm(x[:, 0]))
+        return trunk.logits(trunk.out_norm(x[:, 0]), self._ids)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows of the batch only."""
