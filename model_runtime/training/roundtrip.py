@@ -1,4 +1,4 @@
-"""How much of a corpus survives MusicXML → LMX → MusicXML, note by note.
+"""How much of a corpus survives MusicXML → LMX → shorthand → LMX → written measures, note by note.
 
 python -m model_runtime.training.roundtrip --data DIR [--every 1] [--json FILE]
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from model_runtime.tokens.lmx import head_tokens, lmx_measures, split_head
 from model_runtime.tokens.lmx_reader import read_lmx
 from model_runtime.tokens.score import drop_unprinted_tuplets, heads, two_staved_part, visible_part
+from model_runtime.tokens.shorthand import expand, shorten
 from model_runtime.tokens.written import WrittenMeasure
 from model_runtime.training.corpus import read_index, root_of
 from model_runtime.training.played import midi_pitch, placed
@@ -48,6 +49,10 @@ def _rounded(key: NoteKey) -> NoteKey:
     return (round(key[0], 2), round(key[1], 2), *key[2:])
 
 
+def _without_alteration(notes: list[NoteKey]) -> list[tuple[object, ...]]:
+    return sorted((n[0], n[1], n[2] < 0, *n[3:]) for n in notes)
+
+
 def compare(part: ET.Element) -> collections.Counter[str]:
     """Windows of four measures and how many of them come back the same."""
     visible = visible_part(part)
@@ -63,8 +68,14 @@ def compare(part: ET.Element) -> collections.Counter[str]:
         cut = split_head(window[0].tokens)
         tokens = head_tokens(states[first], window[0].tokens[1:cut], with_meter=True) + list(window[0].tokens[cut:])
         tokens += [t for m in window[1:] for t in m.tokens]
-        read = read_lmx(tokens)
+        short, _ = shorten(tokens)
+        counts["LMX tokens"] += len(tokens)
+        counts["symbols in shorthand"] += len(short)
+        read = read_lmx(expand(short))
         same = [read_notes(r) == truth[first + i] for i, r in enumerate(read)]
+        for i, equal in enumerate(same):
+            if not equal and _without_alteration(read_notes(read[i])) == _without_alteration(truth[first + i]):
+                counts["measures that differ in an accidental from before the window"] += 1
         counts["notes"] += sum(len(truth[first + i]) for i in range(len(window)))
         counts["measures"] += len(window)
         counts["measures that are equal"] += sum(same)

@@ -101,25 +101,32 @@ def losses(trunk: Trunk, batch: Batch, smoothing: float) -> tuple[Tensor, Tensor
 
 
 class Run:
-    """A training run in a folder.
+    """A training run in a folder, which it holds for itself while it is open (`with Run(…) as run:`).
 
     Args:
         out: The folder.
         data: The corpus.
-        settings: For a new run; one that is resumed keeps its own, but for those named in `changed`.
+        settings: As `settings.json` then tells; a run that goes on may be given others.
         resume: Go on from the folder's checkpoint where there is one.
+        config: Sizes of a new trunk; one that is resumed keeps its own.
     """
 
-    def __init__(self, out: Path, data: Path, settings: Settings, *, resume: bool) -> None:
+    def __init__(
+        self, out: Path, data: Path, settings: Settings, *, resume: bool, config: TrunkConfig | None = None
+    ) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self.out, self.settings = out, settings
         self._lock = (out / "lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two runs in one folder would spoil each other
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two runs in one folder would spoil each other
+        except BlockingIOError:
+            self._lock.close()
+            raise
         self.step = self.pool = self.batch = self.windows = 0
         self.seconds = 0.0
         torch.manual_seed(settings.seed)
         state = self._saved() if resume else None
-        self.trunk = Trunk(TrunkConfig(**state["config"]) if state else None)
+        self.trunk = Trunk(TrunkConfig(**state["config"]) if state else config)
         self.average = {name: value.detach().clone() for name, value in self.trunk.state_dict().items()}
         matrices = [p for p in self.trunk.parameters() if p.dim() > 1]
         others = [p for p in self.trunk.parameters() if p.dim() <= 1]
@@ -131,6 +138,12 @@ class Run:
         (out / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
         self.stopping = False
         self._pool: list[Batch] | None = None
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._lock.close()
 
     def _saved(self) -> dict[str, Any] | None:
         path = self.out / "checkpoint.pt"
@@ -247,6 +260,9 @@ class _Meter:
     """Means over the steps since the last row."""
 
     def __init__(self, windows: int) -> None:
+        self._start(windows)
+
+    def _start(self, windows: int) -> None:
         self._windows = windows
         self._losses: dict[str, list[float]] = {"image": [], "performance": []}
         self._pointers: list[float] = []
@@ -263,7 +279,7 @@ class _Meter:
             means[f"loss_{name}"] = round(sum(values) / len(values), 4) if values else ""
         means["pointer"] = round(sum(self._pointers) / len(self._pointers), 4)
         means["windows_per_s"] = round((windows - self._windows) / self._seconds, 2)
-        self.__init__(windows)  # type: ignore[misc]
+        self._start(windows)
         return means
 
 
@@ -279,15 +295,15 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
-    run = Run(arguments.out, arguments.data, Settings(steps=arguments.steps), resume=arguments.resume)
+    with Run(arguments.out, arguments.data, Settings(steps=arguments.steps), resume=arguments.resume) as run:
 
-    def stop(number: int, frame: object) -> None:
-        run.stopping = True
+        def stop(number: int, frame: object) -> None:
+            run.stopping = True
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    log.info("from step %d, %d measures of %d scores", run.step, run.corpus.measures, len(run.corpus.names))
-    run.train(arguments.until)
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        log.info("from step %d, %d measures of %d scores", run.step, run.corpus.measures, len(run.corpus.names))
+        run.train(arguments.until)
 
 
 if __name__ == "__main__":

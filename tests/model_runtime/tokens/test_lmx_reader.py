@@ -83,7 +83,9 @@ def test_a_pickup_stays_short() -> None:
 
 
 def test_voices_that_agree_on_another_length_make_an_irregular_measure() -> None:
-    text = f"{HEAD} C4 whole measure D4 half dot backup half backup quarter E3 voice:5 half dot staff:2 measure F4 whole"
+    text = (
+        f"{HEAD} C4 whole measure D4 half dot backup half backup quarter E3 voice:5 half dot staff:2 measure F4 whole"
+    )
     assert [m.length for m in read(text)] == [4, 3, 4]
 
 
@@ -113,7 +115,9 @@ def test_beams_have_their_levels() -> None:
 
 
 def test_slurs_and_ties_get_numbers_and_both_their_ends() -> None:
-    text = f"{HEAD} C4 half slur:start slur:start D4 half slur:stop measure E4 half slur:stop tied:start E4 half tied:stop"
+    text = (
+        f"{HEAD} C4 half slur:start slur:start D4 half slur:stop measure E4 half slur:stop tied:start E4 half tied:stop"
+    )
     notation, warnings = notation_of(text.split())
     ends = [(s.get("type"), s.get("number")) for s in notation.root.iter("slur")]
     assert sorted(ends) == [("start", "1"), ("start", "2"), ("stop", "1"), ("stop", "2")]
