@@ -203,7 +203,7 @@ class Run:
         if torch.isfinite(pointer_loss):  # a batch may have nothing to point at
             total = total + self.settings.pointer * pointer_loss
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         torch.nn.utils.clip_grad_norm_(self.trunk.parameters(), self.settings.clip)
         self.optimizer.step()
         self.step += 1

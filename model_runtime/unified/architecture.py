@@ -68,7 +68,7 @@ class FeedForward(nn.Module):
         self.outer = nn.Linear(config.hidden, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.outer(F.gelu(self.inner(x)))  # type: ignore[no-any-return]
+        return self.outer(F.gelu(self.inner(x)))
 
 
 class Attention(nn.Module):
@@ -95,7 +95,7 @@ class Attention(nn.Module):
     ) -> Tensor:
         """x (B, T, d), mask (B, 1, 1, S) True where there is something to see → (B, T, d)."""
         heads = F.scaled_dot_product_attention(self._split(self.query(x)), key, value, mask, is_causal=causal)
-        return self.out(heads.transpose(1, 2).reshape(x.shape))  # type: ignore[no-any-return]
+        return self.out(heads.transpose(1, 2).reshape(x.shape))
 
 
 class EncoderLayer(nn.Module):
@@ -110,7 +110,7 @@ class EncoderLayer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         seen = self.attention_norm(x)
         x = x + self.dropout(self.attention(seen, *self.attention.remember(seen), mask))
-        return x + self.dropout(self.hidden(self.hidden_norm(x)))  # type: ignore[no-any-return]
+        return x + self.dropout(self.hidden(self.hidden_norm(x)))
 
 
 class DecoderLayer(nn.Module):
@@ -199,7 +199,7 @@ class Trunk(nn.Module):
         x = self.embedding(target) + self.position.weight[: target.shape[1]]
         for layer in self.decoder_layers():
             x, _ = layer(x, layer.cross_attention.remember(memory), mask)
-        return self.out_norm(x)  # type: ignore[no-any-return]
+        return self.out_norm(x)
 
     def logits(self, hidden: Tensor, ids: Tensor) -> Tensor:
         """Hidden states (…, d) → scores of each of `ids` (n,) as the next one: (…, n); the embedding is shared."""
@@ -208,7 +208,7 @@ class Trunk(nn.Module):
     def pointer_logits(self, hidden: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
         """Which source token the next symbol describes: (B, T, S)."""
         scores = self.pointer_query(hidden) @ self.pointer_key(memory).transpose(1, 2)  # (B, T, S)
-        return (scores * self.config.pointer_width**-0.5).masked_fill(~mask[:, 0], -1e9)  # type: ignore[no-any-return]
+        return (scores * self.config.pointer_width**-0.5).masked_fill(~mask[:, 0], -1e9)
 
 
 class Stepper:

@@ -10,8 +10,8 @@ from model_runtime.tokens.merges import MERGES
 from model_runtime.tokens.shorthand import expand, shorten
 
 MEASURE = (
-    "measure key:fifths:0 time beats:3 beat-type:4 clef:G2 staff:1 clef:F4 staff:2 C4 voice:1 eighth dot stem:up staff:1 "
-    "beam:begin chord E4 eighth dot D4 16th beam:end beam:backward-hook rest half backup half backup quarter "
+    "measure key:fifths:0 time beats:3 beat-type:4 clef:G2 staff:1 clef:F4 staff:2 C4 voice:1 eighth dot stem:up "
+    "staff:1 beam:begin chord E4 eighth dot D4 16th beam:end beam:backward-hook rest half backup half backup quarter "
     "C3 voice:5 half dot staff:2"
 )
 GROUPS = st.sampled_from(
