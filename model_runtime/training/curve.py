@@ -53,7 +53,7 @@ def draw(run: Path) -> None:
         if points:
             left.plot(*zip(*points, strict=True), label=name.removeprefix("loss_"))
     left.set(xlabel="hours of training", ylabel="loss (nats a token)")
-    for name in [n for n in (dev[0] if dev else {}) if n not in ("step", "hours")]:
+    for name in [n for n in (dev[0] if dev else {}) if n not in ("step", "hours") and not n.endswith("_note_f1")]:
         right.plot([row["hours"] for row in dev], [row[name] for row in dev], marker=".", label=name.replace("_", ", "))
     right.set(xlabel="hours of training", ylabel="symbol error rate on dev (%)", ylim=(0, 100))
     for axes in (left, right):

@@ -1,6 +1,7 @@
-"""How well the trunk reads held-out windows: greedy decoding and symbol error rate (SER).
+"""How well the trunk reads held-out windows: greedy decoding, symbol error rate (SER), and F1 of notes.
 
-SER is the sum of edit distances in LMX tokens over the sum of true tokens, as OLiMPiC's authors count it.
+SER is the sum of edit distances in LMX tokens over the sum of true tokens, as OLiMPiC's authors count it. A note is
+right when its measure, its onset there, its duration and its pitch are.
 
     python -m model_runtime.training.evaluate --data DIR --run DIR [--windows 256] [--json FILE]
 """
@@ -9,13 +10,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from model_runtime.tokens.lmx_reader import read_lmx
 from model_runtime.tokens.shorthand import expand
 from model_runtime.tokens.vocabulary import BLOCKS, END_ID, MORE_ID, NOTATION_IDS, fingerprint, ids_of, symbols_of
 from model_runtime.training.dataset import DIRECTIONS, LONGEST_TARGET, Corpus, Example, dev_examples, grouped, pad
@@ -68,16 +73,40 @@ def lmx_of(ids: Sequence[int]) -> list[str]:
     return expand(symbols_of(i for i in ids if i not in _CLOSING))
 
 
-def symbol_error_rate(trunk: Trunk, examples: Sequence[Example], tokens: int = 16000) -> float:
-    """SER in per cent over all examples; the trunk is left in evaluation mode."""
+@dataclass(frozen=True)
+class Score:
+    """What came out of an evaluation: SER in per cent, F1 of notes from 0 to 1, windows that are entirely right."""
+
+    symbol_error_rate: float
+    note_f1: float
+    exact_windows: float
+
+
+def scored(trunk: Trunk, examples: Sequence[Example], tokens: int = 16000) -> Score:
+    """Score of all examples; the trunk is left in evaluation mode."""
     trunk.eval()
-    wrong = total = 0
+    wrong = symbols = exact = 0
+    shared = notes = 0
     for group in grouped(examples, tokens):
-        for ours, example in zip(greedy(trunk, group), group, strict=True):
-            truth = lmx_of(example.target.tolist())
-            wrong += edit_distance(ids_of(lmx_of(ours)), ids_of(truth))
-            total += len(truth)
-    return 100.0 * wrong / max(total, 1)
+        for ids, example in zip(greedy(trunk, group), group, strict=True):
+            ours, truth = lmx_of(ids), lmx_of(example.target.tolist())
+            wrong += edit_distance(ids_of(ours), ids_of(truth))
+            symbols += len(truth)
+            exact += ours == truth
+            read, written = sounding_notes(ours), sounding_notes(truth)
+            shared += (read & written).total()
+            notes += read.total() + written.total()
+    return Score(100.0 * wrong / max(symbols, 1), 2.0 * shared / max(notes, 1), exact / max(len(examples), 1))
+
+
+def sounding_notes(lmx: Sequence[str]) -> Counter[tuple[int, Fraction, Fraction, int]]:
+    """Measure, onset in it, duration and pitch of each note of a window, with how often each occurs."""
+    return Counter(
+        (number, note.onset, note.duration, note.midi_pitch)
+        for number, measure in enumerate(read_lmx(lmx))
+        for note in measure.notes
+        if note.pitch
+    )
 
 
 def load_trunk(checkpoint: Path, *, averaged: bool = True) -> tuple[Trunk, dict[str, Any]]:
@@ -95,13 +124,15 @@ def load_trunk(checkpoint: Path, *, averaged: bool = True) -> tuple[Trunk, dict[
 
 
 def measured(trunk: Trunk, corpus: Corpus, windows: int, seed: int = 7) -> dict[str, float]:
-    """SER of each direction on windows of a corpus, as the readers' ideal ("clean") and with errors ("spoilt")."""
+    """SER and note F1 of each direction on windows of a corpus, read perfectly ("clean") and not ("spoilt")."""
     result = {}
     for source in DIRECTIONS:
         for spoil in (False, True) if source == "image" else (True,):
             examples = dev_examples(corpus, source, windows, seed, spoil=spoil)
             name = f"{source}_{'spoilt' if spoil else 'clean'}"
-            result[name] = round(symbol_error_rate(trunk, examples), 2)
+            score = scored(trunk, examples)
+            result[name] = round(score.symbol_error_rate, 2)
+            result[f"{name}_note_f1"] = round(score.note_f1, 4)
     return result
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from model_runtime.training import curve
 from model_runtime.training.dataset import Corpus, batches, dev_examples, pad
-from model_runtime.training.evaluate import edit_distance, greedy, lmx_of, load_trunk, symbol_error_rate
+from model_runtime.training.evaluate import edit_distance, greedy, lmx_of, load_trunk, scored, sounding_notes
 from model_runtime.training.train import Run, Settings, learning_rate
 from model_runtime.unified.architecture import Stepper, Trunk, TrunkConfig, symbol_id
 
@@ -91,14 +91,15 @@ def test_the_trunk_learns_a_small_corpus(corpus_folder: Path, tmp_path: Path) ->
     trunk, state = load_trunk(tmp_path / "checkpoint.pt")
     examples = dev_examples(Corpus(corpus_folder, ("dev",)), "image", 6, 1, spoil=False)
     assert state["step"] == 160
-    assert symbol_error_rate(trunk, examples) < 80
+    assert scored(trunk, examples).symbol_error_rate < 80
 
 
 def test_an_evaluation_leaves_a_row_and_a_picture(corpus_folder: Path, tmp_path: Path) -> None:
     with Run(tmp_path, corpus_folder, QUICK, resume=False, config=TINY) as run:
         run.train(until=2)
         result = run.evaluate()
-    assert set(result) == {"image_clean", "image_spoilt", "performance_spoilt"}
+    kinds = ("image_clean", "image_spoilt", "performance_spoilt")
+    assert set(result) == {*kinds, *(f"{kind}_note_f1" for kind in kinds)}
     assert curve.read(tmp_path / "dev.csv")[0]["step"] == 2
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
@@ -154,6 +155,15 @@ def test_edit_distance_is_levenshteins(ours: list[int], theirs: list[int]) -> No
         for j, b in enumerate(theirs, 1):
             table[i][j] = min(table[i - 1][j] + 1, table[i][j - 1] + 1, table[i - 1][j - 1] + (a != b))
     assert edit_distance(ours, theirs) == table[-1][-1]
+
+
+def test_a_note_counts_by_measure_onset_duration_and_pitch() -> None:
+    head = "measure key:fifths:0 time beats:2 beat-type:4"
+    truth = sounding_notes(f"{head} C4 quarter D4 quarter".split())
+    assert sounding_notes(f"{head} C4 quarter D4 quarter".split()) == truth
+    assert (sounding_notes(f"{head} C4 quarter D4 quarter sharp".split()) & truth).total() == 1
+    assert (sounding_notes(f"{head} C4 eighth D4 quarter".split()) & truth).total() == 0
+    assert (sounding_notes(f"{head} rest half measure C4 quarter D4 quarter".split()) & truth).total() == 0
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
