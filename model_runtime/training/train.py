@@ -226,14 +226,18 @@ class Run:
         curve.draw(self.out)
         return result
 
+    def _evaluations_due(self) -> int:
+        """Counted in hours trained, so that a run that is often cut off is evaluated as often as another."""
+        return int(self.seconds // self.settings.evaluate_s)
+
     def train(self, until: int | None = None) -> None:
         """Train to the end of the cosine, to step `until`, or until told to stop."""
         meter = _Meter(self.windows)
         last_save = time.monotonic()
-        last_evaluation = self.seconds
         end = min(until or self.settings.steps, self.settings.steps)
         while self.step < end and not self.stopping:
             started = time.monotonic()
+            evaluations = self._evaluations_due()
             batch = self.next_batch()
             loss, pointer_loss = self.train_step(batch)
             self.seconds += time.monotonic() - started
@@ -247,8 +251,7 @@ class Run:
                 )
                 log.info("step %d %s", self.step, row)
             if self.seconds - last_evaluation > self.settings.evaluate_s:
-                last_evaluation = self.seconds
-                self.save()
+                        self.save()
                 log.info("step %d dev %s", self.step, self.evaluate())
             if time.monotonic() - last_save > self.settings.save_s:
                 last_save = time.monotonic()
