@@ -250,8 +250,8 @@ class Run:
                     {"step": self.step, "hours": round(self.seconds / 3600, 4), "rate": rate, **row},
                 )
                 log.info("step %d %s", self.step, row)
-            if self.seconds - last_evaluation > self.settings.evaluate_s:
-                        self.save()
+            if self._evaluations_due() > evaluations:
+                self.save()
                 log.info("step %d dev %s", self.step, self.evaluate())
             if time.monotonic() - last_save > self.settings.save_s:
                 last_save = time.monotonic()
