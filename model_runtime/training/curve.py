@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,25 +19,42 @@ def append(path: Path, row: Mapping[str, object]) -> None:
 
 
 def read(path: Path) -> list[dict[str, float]]:
-    """Every row as numbers; empty where there is no file."""
+    """Every row as numbers, without the fields that are empty; a row that was cut off while it was written is none."""
+    rows = []
+    for line in _rows(path):
+        with contextlib.suppress(ValueError):
+            row = {name: float(value) for name, value in line.items() if value}
+            if "step" in row and None not in line.values():
+                rows.append(row)
+    return rows
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+        return list(csv.DictReader(file))
 
 
 def forget_after(path: Path, step: int) -> None:
-    """Drop rows of steps after `step`: a resumed run makes them again."""
-    rows = read(path)
-    kept = [row for row in rows if row["step"] <= step]
-    if len(kept) == len(rows):
+    """Drop rows of steps after `step`, and torn ones: a resumed run makes them again."""
+    rows = _rows(path)
+    if not rows:
         return
+    known = {row["step"] for row in read(path) if row["step"] <= step}
     temporary = path.with_suffix(".partial")
     with temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
-        writer.writerows(kept)
+        writer.writerows(row for row in rows if None not in row.values() and _number(row["step"]) in known)
     temporary.replace(path)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def draw(run: Path) -> None:

@@ -119,9 +119,13 @@ class Run:
         self._lock = (out / "lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two runs in one folder would spoil each other
-        except BlockingIOError:
+            self._prepare(data, config, resume=resume)
+        except BaseException:
             self._lock.close()
             raise
+
+    def _prepare(self, data: Path, config: TrunkConfig | None, *, resume: bool) -> None:
+        settings = self.settings
         self.step = self.pool = self.batch = self.windows = 0
         self.seconds = 0.0
         torch.manual_seed(settings.seed)
@@ -135,7 +139,7 @@ class Run:
         if state:
             self._restore(state)
         self.corpus, self.dev = Corpus(data, TRAINING_SPLITS), Corpus(data, ("dev",))
-        (out / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
+        (self.out / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
         self.stopping = False
         self._pool: list[Batch] | None = None
 

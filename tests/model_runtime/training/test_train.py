@@ -172,3 +172,14 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert max(rates) == pytest.approx(1.0)
     assert rates.index(max(rates)) in (99, 100)
     assert rates[0] == pytest.approx(0.01) and rates[-1] == pytest.approx(0.02)
+
+
+def test_a_curve_that_was_torn_while_it_was_written_is_mended(tmp_path: Path) -> None:
+    file = tmp_path / "curve.csv"
+    for step in range(1, 6):
+        curve.append(file, {"step": step, "loss_image": "" if step == 1 else 0.5 * step, "loss_performance": 1.0})
+    file.write_text(file.read_text(encoding="utf-8") + "6,3.", encoding="utf-8")
+    assert [row["step"] for row in curve.read(file)] == [1, 2, 3, 4, 5]
+    curve.forget_after(file, 3)
+    curve.append(file, {"step": 4, "loss_image": 7.0, "loss_performance": 1.0})
+    assert [row.get("loss_image") for row in curve.read(file)] == [None, 1.0, 1.5, 7.0]
