@@ -28,6 +28,7 @@ def score(measures: Sequence[WrittenMeasure]) -> etree._Element:
     root = etree.Element("score-partwise", version="4.0")
     score_part = etree.SubElement(etree.SubElement(root, "part-list"), "score-part", id="P1")
     _text(score_part, "part-name", "Piano")
+    _text(etree.SubElement(score_part, "score-instrument", id="P1-I1"), "instrument-name", "Piano")
     part = etree.SubElement(root, "part", id="P1")
     times = [t for m in measures for n in m.notes for t in (n.onset, n.duration)] + [m.length for m in measures]
     divisions = math.lcm(*(t.denominator for t in times)) if times else 1
