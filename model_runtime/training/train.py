@@ -63,7 +63,7 @@ class Settings:
     rate: float = 8e-4
     tokens: int = 4000
     weights: dict[str, float] = field(default_factory=lambda: {"image": 0.6, "performance": 0.4})
-    pointer: float = 0.2
+    pointer: float = 0.5
     smoothing: float = 0.02
     decay: float = 0.02
     clip: float = 1.0
@@ -90,13 +90,12 @@ def losses(trunk: Trunk, batch: Batch, smoothing: float) -> tuple[Tensor, Tensor
     target, pointers = torch.from_numpy(batch.target), torch.from_numpy(batch.pointers)
     memory, mask = trunk.encode(ids, places, symbol_id("from", batch.source), start)
     given = torch.cat([torch.full((len(target), 1), start), target[:, :-1]], dim=1)  # (B, T)
-    hidden = trunk.decode(given, memory, mask)  # (B, T, d)
+    hidden, pointing = trunk.decode(given, memory, mask)  # (B, T, d), (B, T, S)
     written = target != PAD_ID
     symbol_loss = F.cross_entropy(
         trunk.logits(hidden[written], _WRITTEN), _INDEX_OF[target[written]], label_smoothing=smoothing
     )
-    pointed = trunk.pointer_logits(hidden, memory, mask).flatten(0, 1)  # (B·T, S)
-    pointer_loss = F.cross_entropy(pointed, pointers.flatten(), ignore_index=-1)
+    pointer_loss = F.cross_entropy(pointing.flatten(0, 1), pointers.flatten(), ignore_index=-1)
     return symbol_loss, pointer_loss
 
 

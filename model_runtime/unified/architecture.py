@@ -4,7 +4,8 @@ An encoder–decoder Transformer (Vaswani et al., "Attention Is All You Need", 2
 Translation of Score Images, Symbolic Music, and Performance Audio" (Jung et al., arXiv 2505.12863) the decoder's start
 token names the target and its embedding is added to the encoder's inputs. Different from there, an input token is a
 whole glyph or note: its embedding is the sum of its fields' and its place on the page or in time is a number, not an
-index. A pointer (Vinyals et al., 2015) from each written symbol to the glyph or note it describes is trained along.
+index. One head of the decoder's attention to the source is taught which glyph or note each written symbol describes (as
+Tachibana et al. 2018 guide attention): what is read there is then at hand, and it tells where every note came from.
 
 In the comments: B batch, S source tokens, T target tokens, F fields, d width, H heads.
 """
@@ -37,7 +38,7 @@ class TrunkConfig:
         dropout: While training.
         places: Wavelengths by which a place is described, from `shortest_place` to `longest_place` in units of places
             (staff spaces, or tenths of a second).
-        pointer_width: Width of the pointer's query and key.
+        pointing_layer: Which block of the decoder holds the taught head.
         longest_target: Rows of the table of target positions.
     """
 
@@ -51,7 +52,7 @@ class TrunkConfig:
     places: int = 32
     shortest_place: float = 0.5
     longest_place: float = 1000.0
-    pointer_width: int = 64
+    pointing_layer: int = 1
     longest_target: int = 512
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,6 +91,11 @@ class Attention(nn.Module):
         key, value = self.key_value(memory).chunk(2, dim=-1)
         return self._split(key), self._split(value)
 
+    def first_head(self, x: Tensor, key: Tensor) -> Tensor:
+        """Where the first head looks: x (B, T, d), key (B, H, S, d/H) → scores (B, T, S)."""
+        query = self._split(self.query(x))[:, 0]  # (B, T, d/H)
+        return query @ key[:, 0].transpose(1, 2) * query.shape[-1] ** -0.5
+
     def forward(
         self, x: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
@@ -126,15 +132,17 @@ class DecoderLayer(nn.Module):
 
     def forward(
         self, x: Tensor, memory: tuple[Tensor, Tensor], mask: Tensor, past: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """x (B, T, d); `past` keys and values of earlier steps → (B, T, d) and the keys and values so far."""
+    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]:
+        """x (B, T, d); `past` keys and values of earlier steps → (B, T, d), the keys and values so far, and with what
+        the source was looked at (B, T, d)."""
         seen = self.self_norm(x)
         key, value = self.self_attention.remember(seen)
         if past is not None:
             key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
         x = x + self.dropout(self.self_attention(seen, key, value, causal=past is None and x.shape[1] > 1))
-        x = x + self.dropout(self.cross_attention(self.cross_norm(x), *memory, mask))
-        return x + self.dropout(self.hidden(self.hidden_norm(x))), (key, value)
+        looking = self.cross_norm(x)
+        x = x + self.dropout(self.cross_attention(looking, *memory, mask))
+        return x + self.dropout(self.hidden(self.hidden_norm(x))), (key, value), looking
 
 
 class Trunk(nn.Module):
@@ -151,12 +159,12 @@ class Trunk(nn.Module):
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
         self.memory_norm, self.out_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.out_bias = nn.Parameter(torch.zeros(config.vocabulary))
-        self.pointer_query = nn.Linear(width, config.pointer_width)
-        self.pointer_key = nn.Linear(width, config.pointer_width)
         wavelengths = torch.logspace(math.log10(config.shortest_place), math.log10(config.longest_place), config.places)
         self.frequencies: Tensor
         self.register_buffer("frequencies", 2 * math.pi / wavelengths, persistent=False)  # (places,)
         self.apply(self._initialise)
+        with torch.no_grad():
+            self.place.weight.mul_(0.25)  # a place shall not drown what stands there
 
     def _initialise(self, module: nn.Module) -> None:
         if isinstance(module, nn.Linear):
@@ -194,21 +202,28 @@ class Trunk(nn.Module):
         """The decoder's blocks, first to last."""
         return [layer for layer in self.decoder if isinstance(layer, DecoderLayer)]
 
-    def decode(self, target: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        """Target ids so far (B, T), the first one `<to:…>` → hidden states (B, T, d)."""
+    def decode(self, target: Tensor, memory: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Target ids so far → hidden states and where the taught head looks.
+
+        Args:
+            target: (B, T), the first one `<to:…>`.
+            memory, mask: As `encode` returns them.
+
+        Returns:
+            Hidden states (B, T, d), and scores (B, T, S) of the source tokens that the next symbol may describe.
+        """
         x = self.embedding(target) + self.position.weight[: target.shape[1]]
-        for layer in self.decoder_layers():
-            x, _ = layer(x, layer.cross_attention.remember(memory), mask)
-        return self.out_norm(x)
+        scores = x.new_zeros(0)
+        for i, layer in enumerate(self.decoder_layers()):
+            key, value = layer.cross_attention.remember(memory)
+            x, _, looking = layer(x, (key, value), mask)
+            if i == self.config.pointing_layer:
+                scores = layer.cross_attention.first_head(looking, key).masked_fill(~mask[:, 0], -1e9)
+        return self.out_norm(x), scores
 
     def logits(self, hidden: Tensor, ids: Tensor) -> Tensor:
         """Hidden states (…, d) → scores of each of `ids` (n,) as the next one: (…, n); the embedding is shared."""
         return F.linear(hidden, self.embedding.weight[ids], self.out_bias[ids])
-
-    def pointer_logits(self, hidden: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        """Which source token the next symbol describes: (B, T, S)."""
-        scores = self.pointer_query(hidden) @ self.pointer_key(memory).transpose(1, 2)  # (B, T, S)
-        return (scores * self.config.pointer_width**-0.5).masked_fill(~mask[:, 0], -1e9)
 
 
 class Stepper:
@@ -233,7 +248,7 @@ class Stepper:
         trunk = self._trunk
         x = (trunk.embedding(token) + trunk.position.weight[self._step])[:, None]  # (B, 1, d)
         for i, layer in enumerate(trunk.decoder_layers()):
-            x, self._past[i] = layer(x, self._memory[i], self._mask, self._past[i])
+            x, self._past[i], _ = layer(x, self._memory[i], self._mask, self._past[i])
         self._step += 1
         return trunk.logits(trunk.out_norm(x[:, 0]), self._ids)
 

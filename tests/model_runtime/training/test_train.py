@@ -19,7 +19,7 @@ from model_runtime.training.evaluate import edit_distance, greedy, lmx_of, load_
 from model_runtime.training.train import Run, Settings, learning_rate
 from model_runtime.unified.architecture import Stepper, Trunk, TrunkConfig, symbol_id
 
-TINY = TrunkConfig(width=32, heads=2, encoder_layers=1, decoder_layers=1, hidden=64)
+TINY = TrunkConfig(width=32, heads=2, encoder_layers=1, decoder_layers=1, hidden=64, pointing_layer=0)
 QUICK = Settings(steps=40, warmup=4, rate=3e-3, tokens=1500, log_steps=2, save_s=1e9, evaluate_s=1e9, dev_windows=4)
 
 
@@ -48,7 +48,7 @@ from pathlib import Path
 from model_runtime.training.train import Run, Settings
 from model_runtime.unified.architecture import TrunkConfig
 torch.set_num_threads(1)
-config = TrunkConfig(width=32, heads=2, encoder_layers=1, decoder_layers=1, hidden=64)
+config = TrunkConfig(width=32, heads=2, encoder_layers=1, decoder_layers=1, hidden=64, pointing_layer=0)
 settings = Settings(steps=10**6, warmup=4, tokens=1500, log_steps=1, save_s=0.0, evaluate_s=1e9)
 with Run(Path(sys.argv[1]), Path(sys.argv[2]), settings, resume=True, config=config) as run:
     run.train()
@@ -82,7 +82,7 @@ def test_two_runs_do_not_share_a_folder(corpus_folder: Path, tmp_path: Path) -> 
 
 
 def test_the_trunk_learns_a_small_corpus(corpus_folder: Path, tmp_path: Path) -> None:
-    config = TrunkConfig(width=64, heads=2, encoder_layers=1, decoder_layers=1, hidden=128)
+    config = TrunkConfig(width=64, heads=2, encoder_layers=1, decoder_layers=1, hidden=128, pointing_layer=0)
     long = Settings(steps=160, warmup=10, rate=5e-3, tokens=1500, log_steps=20, averaging=0.9, evaluate_s=1e9)
     with Run(tmp_path, corpus_folder, long, resume=False, config=config) as run:
         run.train()
@@ -124,7 +124,7 @@ def test_decoding_step_by_step_is_decoding_at_once(corpus_folder: Path) -> None:
             torch.from_numpy(batch.ids), torch.from_numpy(batch.places), symbol_id("from", "performance"), start
         )
         given_ids = torch.cat([torch.full((3, 1), start), torch.from_numpy(batch.target)[:, :9]], dim=1)
-        at_once = trunk.logits(trunk.decode(given_ids, memory, mask), ids)
+        at_once = trunk.logits(trunk.decode(given_ids, memory, mask)[0], ids)
         stepper = Stepper(trunk, memory, mask, ids)
         for step in range(10):
             assert torch.allclose(stepper.step(given_ids[:, step]), at_once[:, step], atol=1e-4)
