@@ -152,6 +152,7 @@ class Trunk(nn.Module):
         super().__init__()
         self.config = config = config or TrunkConfig()
         width = config.width
+        self.scale = 0.5 * width**0.5  # the embedding is small, for it is the output layer too
         self.embedding = nn.Embedding(config.vocabulary, width, padding_idx=PAD_ID)
         self.place = nn.Linear(2 * config.places, width)
         self.position = nn.Embedding(config.longest_target, width)
@@ -163,8 +164,7 @@ class Trunk(nn.Module):
         self.frequencies: Tensor
         self.register_buffer("frequencies", 2 * math.pi / wavelengths, persistent=False)  # (places,)
         self.apply(self._initialise)
-        with torch.no_grad():
-            self.place.weight.mul_(0.25)  # a place shall not drown what stands there
+        self._quieten_blocks()
 
     def _initialise(self, module: nn.Module) -> None:
         if isinstance(module, nn.Linear):
@@ -175,6 +175,14 @@ class Trunk(nn.Module):
             if module.padding_idx is not None:
                 with torch.no_grad():
                     module.weight[module.padding_idx].zero_()
+
+    @torch.no_grad()
+    def _quieten_blocks(self) -> None:
+        """Let each block add little at first, so that what a token is stays audible through all of them."""
+        for blocks in (self.encoder, self.decoder):
+            for name, weight in blocks.named_parameters():
+                if name.endswith(("out.weight", "outer.weight")):
+                    weight.mul_((3 * len(blocks)) ** -0.5)
 
     def encode(self, ids: Tensor, places: Tensor, source: int, target: int) -> tuple[Tensor, Tensor]:
         """Source tokens → memory.
@@ -192,8 +200,8 @@ class Trunk(nn.Module):
         mask = (ids[:, :, 0] != PAD_ID)[:, None, None, :]  # (B, 1, 1, S)
         summed = F.embedding_bag(ids.reshape(-1, fields), self.embedding.weight, mode="sum", padding_idx=PAD_ID)
         angles = places[:, :, None] * self.frequencies  # (B, S, places)
-        x = summed.view(batch, length, -1) + self.place(torch.cat([angles.sin(), angles.cos()], dim=-1))
-        x = x + self.embedding.weight[source] + self.embedding.weight[target]  # (B, S, d)
+        x = self.scale * summed.view(batch, length, -1) + self.place(torch.cat([angles.sin(), angles.cos()], dim=-1))
+        x = x + self.scale * (self.embedding.weight[source] + self.embedding.weight[target])  # (B, S, d)
         for layer in self.encoder:
             x = layer(x, mask)
         return self.memory_norm(x), mask
@@ -212,7 +220,7 @@ class Trunk(nn.Module):
         Returns:
             Hidden states (B, T, d), and scores (B, T, S) of the source tokens that the next symbol may describe.
         """
-        x = self.embedding(target) + self.position.weight[: target.shape[1]]
+        x = self.scale * (self.embedding(target) + self.position.weight[: target.shape[1]])
         scores = x.new_zeros(0)
         for i, layer in enumerate(self.decoder_layers()):
             key, value = layer.cross_attention.remember(memory)
@@ -246,7 +254,7 @@ class Stepper:
     def step(self, token: Tensor) -> Tensor:
         """The last ids (B,) → scores of the next (B, n)."""
         trunk = self._trunk
-        x = (trunk.embedding(token) + trunk.position.weight[self._step])[:, None]  # (B, 1, d)
+        x = trunk.scale * (trunk.embedding(token) + trunk.position.weight[self._step])[:, None]  # (B, 1, d)
         for i, layer in enumerate(trunk.decoder_layers()):
             x, self._past[i], _ = layer(x, self._memory[i], self._mask, self._past[i])
         self._step += 1
