@@ -1,0 +1,184 @@
+"""Scores on disk → aligned tokens on disk: for each measure its LMX, its glyphs in several engravings, its notes.
+
+    python -m model_runtime.training.corpus --data DIR --out DIR [--variants 3] [--workers 1]
+
+`DIR/index.csv` names the scores (`id`, `split`); `DIR/<id>.mxl` holds each. One file a score is written, so an
+interrupted run goes on where it stopped. The split `test` is never read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import csv
+import json
+import multiprocessing
+import os
+import xml.etree.ElementTree as ET
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model_runtime.tokens.glyphs import COMPOUND_FIELDS, compound
+from model_runtime.tokens.lmx import LmxMeasure, lmx_measures
+from model_runtime.tokens.score import Head, drop_unprinted_tuplets, heads, two_staved_part, visible_part
+from model_runtime.tokens.vocabulary import IDS, fingerprint, ids_of
+from model_runtime.training.engrave import EngravedMeasure, Engraver, Style, share_beams
+from model_runtime.training.played import score_notes
+
+TRAINING_SPLITS = ("train", "train_extra")
+SPLITS = (*TRAINING_SPLITS, "dev")
+STAVES = 2
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def build_piece(source: Path, variants: int) -> tuple[Arrays, dict[str, int]]:
+    """All arrays of one score (see `_symbols`, `_engraving` and `played.score_notes`) and what was counted on the way.
+
+    Raises:
+        ValueError: the score has no part with two staves.
+    """
+    counts: collections.Counter[str] = collections.Counter()
+    part = two_staved_part(root_of(source))
+    if part is None:
+        raise ValueError("no part with two staves")
+    visible = visible_part(part)
+    engraver = Engraver(visible)
+    drop_unprinted_tuplets(visible)
+    measures = lmx_measures(visible)
+    arrays = _symbols(measures, heads(visible))
+    arrays |= score_notes(visible)
+    share_beams(visible)
+    counts["measures"] = len(measures)
+    counts["tokens"] = sum(len(m.tokens) for m in measures)
+    for measure in measures:
+        if measure.failure:
+            counts[f"LMX failed: {measure.failure}"] += 1
+    rng = np.random.default_rng(zlib.crc32(source.stem.encode()))
+    for variant in range(variants):
+        engraved = engraver.engrave(Style.random(rng))
+        counts["engravings"] += 1
+        counts["engravings failed"] += not engraved
+        counts["engraved measures"] += len(engraved)
+        counts["engraved measures with a note missing"] += sum(not m.whole for m in engraved)
+        arrays |= _engraving(engraved, len(measures), variant)
+    return arrays, dict(counts)
+
+
+def root_of(source: Path) -> ET.Element:
+    """The score in an `.mxl` archive."""
+    with zipfile.ZipFile(source) as archive:
+        names = [n for n in archive.namelist() if n.endswith((".xml", ".musicxml")) and not n.startswith("META-INF")]
+        return ET.fromstring(archive.read(names[0]))
+
+
+def _symbols(measures: list[LmxMeasure], states: list[Head]) -> Arrays:
+    """LMX ids, the note each token describes, offsets by measure, and what holds before each measure."""
+    offsets = np.cumsum([0, *(len(m.tokens) for m in measures)])
+    clefs = [[IDS.get(f"clef:{h.clefs.get(s, '')}", 0) for s in range(1, STAVES + 1)] for h in states]
+    return {
+        "lmx_ids": np.array([i for m in measures for i in ids_of(m.tokens)], np.int16),
+        "lmx_notes": np.array([n for m in measures for n in m.notes], np.int16),
+        "lmx_offsets": offsets.astype(np.int64),
+        "head_fifths": np.array([h.fifths for h in states], np.int8),
+        "head_meter": np.array([h.meter for h in states], np.int16),
+        "head_clefs": np.array(clefs, np.int16),
+        "head_ottavas": np.array([[h.ottavas.get(s, 0) for s in range(1, STAVES + 1)] for h in states], np.int8),
+    }
+
+
+def _engraving(engraved: list[EngravedMeasure], measures: int, variant: int) -> Arrays:
+    """Compound ids (G, fields), x (G,), note numbers (G,), offsets by measure; each measure's line and edges."""
+    usable = engraved or [EngravedMeasure(i, 0.0, 0.0, whole=False) for i in range(measures)]
+    glyphs = [g for m in usable for g in m.glyphs]
+    ids = np.array([compound(g) for g in glyphs], np.int16).reshape(-1, len(COMPOUND_FIELDS))
+    return {
+        f"glyph_ids_{variant}": ids,
+        f"glyph_x_{variant}": np.array([g.x for g in glyphs], np.float32),
+        f"glyph_notes_{variant}": np.array([n for m in usable for n in m.notes], np.int16),
+        f"glyph_offsets_{variant}": np.cumsum([0, *(len(m.glyphs) for m in usable)]).astype(np.int64),
+        f"system_{variant}": np.array([m.system for m in usable], np.int16),
+        f"left_{variant}": np.array([m.left for m in usable], np.float32),
+        f"right_{variant}": np.array([m.right for m in usable], np.float32),
+        f"whole_{variant}": np.array([m.whole for m in usable], np.bool_),
+    }
+
+
+def read_index(data: Path) -> list[tuple[str, str]]:
+    """(id, split) of every score that may be used: never of the split `test`."""
+    with (data / "index.csv").open(newline="", encoding="utf-8") as file:
+        return [(row["id"], row["split"]) for row in csv.DictReader(file) if row["split"] in SPLITS]
+
+
+def _build_to_disk(task: tuple[Path, Path, int]) -> tuple[str, dict[str, int]]:
+    source, target, variants = task
+    try:
+        arrays, counts = build_piece(source, variants)
+    except Exception as error:  # one odd score must not end a run over thousands; it is counted and named
+        return source.stem, {f"score failed: {type(error).__name__}: {error}"[:100]: 1}
+    temporary = target.with_suffix(".partial")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, vocabulary=np.array(fingerprint()), **arrays)  # type: ignore[arg-type]
+    temporary.replace(target)
+    return source.stem, counts
+
+
+def build(data: Path, out: Path, variants: int, workers: int, limit: int | None = None) -> dict[str, int]:
+    """Build every score that is not there yet; returns what was counted over all of them."""
+    tasks = []
+    for split in SPLITS:
+        (out / split).mkdir(parents=True, exist_ok=True)
+    for name, split in read_index(data)[:limit]:
+        target = out / split / f"{name}.npz"
+        if not target.exists():
+            tasks.append((data / f"{name}.mxl", target, variants))
+    log = out / "counts.jsonl"
+    with log.open("a", encoding="utf-8") as file:
+        for name, counts in _results(tasks, workers):
+            file.write(json.dumps({"score": name, **counts}) + "\n")
+            file.flush()
+    return totals(out)
+
+
+def _results(tasks: list[tuple[Path, Path, int]], workers: int) -> Iterable[tuple[str, dict[str, int]]]:
+    if workers <= 1:
+        yield from map(_build_to_disk, tasks)
+        return
+    with multiprocessing.get_context("spawn").Pool(workers, maxtasksperchild=50) as pool:
+        yield from pool.imap_unordered(_build_to_disk, tasks)
+
+
+def totals(out: Path) -> dict[str, int]:
+    """What the runs so far counted: measures, tokens, engravings and every kind of failure."""
+    latest: dict[str, dict[str, int]] = {}
+    for line in (out / "counts.jsonl").read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        latest[entry.pop("score")] = entry
+    sums: collections.Counter[str] = collections.Counter()
+    for counts in latest.values():
+        sums.update(counts)
+    sums["scores"] = len(latest)
+    return dict(sums.most_common())
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Build the training corpus out of MusicXML scores.")
+    parser.add_argument("--data", type=Path, required=True, help="folder with index.csv and <id>.mxl")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--variants", type=int, default=3, help="engravings of each score")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--limit", type=int, default=None, help="only the first scores of the index")
+    arguments = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    counted = build(arguments.data, arguments.out, arguments.variants, arguments.workers, arguments.limit)
+    (arguments.out / "totals.json").write_text(json.dumps(counted, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

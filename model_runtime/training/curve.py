@@ -1,0 +1,84 @@
+"""A training run's curve: rows of numbers as CSV, and a picture of them."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def append(path: Path, row: Mapping[str, object]) -> None:
+    """Add a row; a new file starts with the names."""
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def read(path: Path) -> list[dict[str, float]]:
+    """Every row as numbers, without the fields that are empty; a row that was cut off while it was written is none."""
+    rows = []
+    for line in _rows(path):
+        with contextlib.suppress(ValueError):
+            row = {name: float(value) for name, value in line.items() if value}
+            if "step" in row and None not in line.values():
+                rows.append(row)
+    return rows
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def forget_after(path: Path, step: int) -> None:
+    """Drop rows of steps after `step`, and torn ones: a resumed run makes them again."""
+    rows = _rows(path)
+    if not rows:
+        return
+    known = {row["step"] for row in read(path) if row["step"] <= step}
+    temporary = path.with_suffix(".partial")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(row for row in rows if None not in row.values() and _number(row["step"]) in known)
+    temporary.replace(path)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def draw(run: Path) -> None:
+    """`curve.png` out of `curve.csv` and `dev.csv`: loss and symbol error rate over hours of training."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    losses, dev = read(run / "curve.csv"), read(run / "dev.csv")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    for name in ("loss_image", "loss_performance"):
+        points = [(row["hours"], row[name]) for row in losses if name in row]
+        if points:
+            left.plot(*zip(*points, strict=True), label=name.removeprefix("loss_"))
+    left.set(xlabel="hours of training", ylabel="loss (nats a token)")
+    for name in [n for n in (dev[0] if dev else {}) if n not in ("step", "hours") and not n.endswith("_note_f1")]:
+        right.plot([row["hours"] for row in dev], [row[name] for row in dev], marker=".", label=name.replace("_", ", "))
+    right.set(xlabel="hours of training", ylabel="symbol error rate on dev (%)", ylim=(0, 100))
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend()
+    temporary = run / "curve.partial.png"
+    figure.savefig(temporary, dpi=110)
+    plt.close(figure)
+    temporary.replace(run / "curve.png")

@@ -1,0 +1,316 @@
+"""The training run: endless windows, one step after another, to be stopped and gone on with at any time.
+
+    python -m model_runtime.training.train --data CORPUS --out RUN --resume
+
+RUN gets `checkpoint.pt` (every few minutes, and when told to stop), `curve.csv`, `dev.csv`, `curve.png` and
+`settings.json`. A run that was killed goes on from its last checkpoint with exactly the batches it would have seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import logging
+import math
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from model_runtime.tokens.vocabulary import NOTATION_IDS, PAD_ID, SYMBOLIC_SIZE, fingerprint
+from model_runtime.training import curve
+from model_runtime.training.corpus import TRAINING_SPLITS
+from model_runtime.training.dataset import Batch, Corpus, batches
+from model_runtime.training.evaluate import measured
+from model_runtime.unified.architecture import Trunk, TrunkConfig, symbol_id
+
+log = logging.getLogger(__name__)
+_WRITTEN = torch.tensor(NOTATION_IDS)
+_INDEX_OF = torch.full((SYMBOLIC_SIZE,), -1)
+_INDEX_OF[_WRITTEN] = torch.arange(len(NOTATION_IDS))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is made of; kept in its checkpoint.
+
+    Attributes:
+        steps: Length of the cosine.
+        warmup: Steps to the highest learning rate.
+        rate: That rate; the lowest is a fiftieth of it.
+        tokens: Padded source and target tokens in a batch.
+        weights: How often each direction is drawn.
+        pointer: Weight of the pointer's loss.
+        smoothing: Of the labels.
+        decay: Of the weights, for matrices.
+        clip: Largest norm of the gradient.
+        averaging: Share of the average that each step keeps.
+        seed: Of the windows and of the first weights.
+        log_steps: Steps a row of the curve.
+        save_s, evaluate_s: Seconds between checkpoints and between evaluations.
+        dev_windows: Windows of each kind in an evaluation.
+    """
+
+    steps: int = 80000
+    warmup: int = 500
+    rate: float = 8e-4
+    tokens: int = 4000
+    weights: dict[str, float] = field(default_factory=lambda: {"image": 0.6, "performance": 0.4})
+    pointer: float = 0.5
+    smoothing: float = 0.02
+    decay: float = 0.02
+    clip: float = 1.0
+    averaging: float = 0.9995
+    seed: int = 1
+    log_steps: int = 25
+    save_s: float = 180.0
+    evaluate_s: float = 1500.0
+    dev_windows: int = 96
+
+
+def learning_rate(step: int, settings: Settings) -> float:
+    """Linear up to `rate`, then a cosine down to a fiftieth of it."""
+    if step < settings.warmup:
+        return settings.rate * (step + 1) / settings.warmup
+    done = min((step - settings.warmup) / max(settings.steps - settings.warmup, 1), 1.0)
+    return settings.rate * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * done)))
+
+
+def losses(trunk: Trunk, batch: Batch, smoothing: float) -> tuple[Tensor, Tensor]:
+    """Mean loss a target token, and mean loss of the pointer where there is something to point at."""
+    start = symbol_id("to", "notation")
+    ids, places = torch.from_numpy(batch.ids), torch.from_numpy(batch.places)
+    target, pointers = torch.from_numpy(batch.target), torch.from_numpy(batch.pointers)
+    memory, mask = trunk.encode(ids, places, symbol_id("from", batch.source), start)
+    given = torch.cat([torch.full((len(target), 1), start), target[:, :-1]], dim=1)  # (B, T)
+    hidden, pointing = trunk.decode(given, memory, mask)  # (B, T, d), (B, T, S)
+    written = target != PAD_ID
+    symbol_loss = F.cross_entropy(
+        trunk.logits(hidden[written], _WRITTEN), _INDEX_OF[target[written]], label_smoothing=smoothing
+    )
+    pointer_loss = F.cross_entropy(pointing.flatten(0, 1), pointers.flatten(), ignore_index=-1)
+    return symbol_loss, pointer_loss
+
+
+class Run:
+    """A training run in a folder, which it holds for itself while it is open (`with Run(…) as run:`).
+
+    Args:
+        out: The folder.
+        data: The corpus.
+        settings: As `settings.json` then tells; a run that goes on may be given others.
+        resume: Go on from the folder's checkpoint where there is one.
+        config: Sizes of a new trunk; one that is resumed keeps its own.
+    """
+
+    def __init__(
+        self, out: Path, data: Path, settings: Settings, *, resume: bool, config: TrunkConfig | None = None
+    ) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        self.out, self.settings = out, settings
+        self._lock = (out / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two runs in one folder would spoil each other
+            self._prepare(data, config, resume=resume)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _prepare(self, data: Path, config: TrunkConfig | None, *, resume: bool) -> None:
+        settings = self.settings
+        self.step = self.pool = self.batch = self.windows = 0
+        self.seconds = 0.0
+        torch.manual_seed(settings.seed)
+        state = self._saved() if resume else None
+        self.trunk = Trunk(TrunkConfig(**state["config"]) if state else config)
+        self.average = {name: value.detach().clone() for name, value in self.trunk.state_dict().items()}
+        matrices = [p for p in self.trunk.parameters() if p.dim() > 1]
+        others = [p for p in self.trunk.parameters() if p.dim() <= 1]
+        groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98), fused=True)
+        if state:
+            self._restore(state)
+        self.corpus, self.dev = Corpus(data, TRAINING_SPLITS), Corpus(data, ("dev",))
+        (self.out / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
+        self.stopping = False
+        self._pool: list[Batch] | None = None
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._lock.close()
+
+    def _saved(self) -> dict[str, Any] | None:
+        path = self.out / "checkpoint.pt"
+        if not path.exists():
+            return None
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if state["vocabulary"] != fingerprint():
+            raise ValueError(f"{path} was trained with another vocabulary")
+        return state
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.trunk.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average = state["average"]
+        self.step, self.pool, self.batch = state["step"], state["pool"], state["batch"]
+        self.windows, self.seconds = state["windows"], state["seconds"]
+        torch.set_rng_state(state["random"])
+        for name in ("curve.csv", "dev.csv"):
+            curve.forget_after(self.out / name, self.step)
+
+    def save(self) -> None:
+        """Write the checkpoint beside the old one, then take its place."""
+        state = {
+            "vocabulary": fingerprint(),
+            "config": self.trunk.config.as_dict(),
+            "settings": asdict(self.settings),
+            "model": self.trunk.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            **{"step": self.step, "pool": self.pool, "batch": self.batch, "windows": self.windows},
+            **{"seconds": self.seconds, "random": torch.get_rng_state()},
+        }
+        temporary = self.out / "checkpoint.partial"
+        with temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.out / "checkpoint.pt")
+
+    def next_batch(self) -> Batch:
+        """The batch that comes next; the run then stands behind it."""
+        while self._pool is None or self.batch >= len(self._pool):
+            if self._pool is not None:
+                self.pool, self.batch = self.pool + 1, 0
+            settings = self.settings
+            self._pool = batches(self.corpus, settings.weights, settings.tokens, settings.seed, self.pool)
+        self.batch += 1
+        return self._pool[self.batch - 1]
+
+    def train_step(self, batch: Batch) -> tuple[float, float]:
+        """One update; returns the loss a token and the pointer's."""
+        self.trunk.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.step, self.settings)
+        symbol_loss, pointer_loss = losses(self.trunk, batch, self.settings.smoothing)
+        total = symbol_loss
+        if torch.isfinite(pointer_loss):  # a batch may have nothing to point at
+            total = total + self.settings.pointer * pointer_loss
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.trunk.parameters(), self.settings.clip)
+        self.optimizer.step()
+        self.step += 1
+        self.windows += len(batch.target)
+        self._average()
+        return symbol_loss.item(), pointer_loss.item()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        keep = min(self.settings.averaging, (1 + self.step) / (10 + self.step))
+        now = self.trunk.state_dict()
+        torch._foreach_lerp_(list(self.average.values()), [now[name] for name in self.average], 1.0 - keep)
+
+    def evaluate(self) -> dict[str, float]:
+        """SER of the averaged weights on the development windows, appended to `dev.csv`; draws the curve."""
+        trunk = Trunk(self.trunk.config)
+        trunk.load_state_dict(self.average)
+        result = measured(trunk, self.dev, self.settings.dev_windows)
+        curve.append(self.out / "dev.csv", {"step": self.step, "hours": round(self.seconds / 3600, 4), **result})
+        curve.draw(self.out)
+        return result
+
+    def _evaluations_due(self) -> int:
+        """Counted in hours trained, so that a run that is often cut off is evaluated as often as another."""
+        return int(self.seconds // self.settings.evaluate_s)
+
+    def train(self, until: int | None = None) -> None:
+        """Train to the end of the cosine, to step `until`, or until told to stop."""
+        meter = _Meter(self.windows)
+        last_save = time.monotonic()
+        end = min(until or self.settings.steps, self.settings.steps)
+        while self.step < end and not self.stopping:
+            started = time.monotonic()
+            evaluations = self._evaluations_due()
+            batch = self.next_batch()
+            loss, pointer_loss = self.train_step(batch)
+            self.seconds += time.monotonic() - started
+            meter.add(batch.source, loss, pointer_loss, time.monotonic() - started)
+            if self.step % self.settings.log_steps == 0:
+                row = meter.row(self.windows)
+                rate = round(learning_rate(self.step, self.settings), 7)
+                curve.append(
+                    self.out / "curve.csv",
+                    {"step": self.step, "hours": round(self.seconds / 3600, 4), "rate": rate, **row},
+                )
+                log.info("step %d %s", self.step, row)
+            if self._evaluations_due() > evaluations:
+                self.save()
+                log.info("step %d dev %s", self.step, self.evaluate())
+            if time.monotonic() - last_save > self.settings.save_s:
+                last_save = time.monotonic()
+                self.save()
+        self.save()
+
+
+class _Meter:
+    """Means over the steps since the last row."""
+
+    def __init__(self, windows: int) -> None:
+        self._start(windows)
+
+    def _start(self, windows: int) -> None:
+        self._windows = windows
+        self._losses: dict[str, list[float]] = {"image": [], "performance": []}
+        self._pointers: list[float] = []
+        self._seconds = 0.0
+
+    def add(self, source: str, loss: float, pointer: float, seconds: float) -> None:
+        self._losses[source].append(loss)
+        self._pointers.append(pointer)
+        self._seconds += seconds
+
+    def row(self, windows: int) -> dict[str, object]:
+        means: dict[str, object] = {}
+        for name, values in self._losses.items():
+            means[f"loss_{name}"] = round(sum(values) / len(values), 4) if values else ""
+        means["pointer"] = round(sum(self._pointers) / len(self._pointers), 4)
+        means["windows_per_s"] = round((windows - self._windows) / self._seconds, 2)
+        self._start(windows)
+        return means
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Train the unified model's trunk.")
+    parser.add_argument("--data", type=Path, required=True, help="corpus folder")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
+    parser.add_argument("--steps", type=int, default=Settings.steps)
+    parser.add_argument("--until", type=int, default=None, help="stop at this step, without changing the schedule")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(arguments.threads)
+    with Run(arguments.out, arguments.data, Settings(steps=arguments.steps), resume=arguments.resume) as run:
+
+        def stop(number: int, frame: object) -> None:
+            run.stopping = True
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        log.info("from step %d, %d measures of %d scores", run.step, run.corpus.measures, len(run.corpus.names))
+        run.train(arguments.until)
+
+
+if __name__ == "__main__":
+    main()

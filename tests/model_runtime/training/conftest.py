@@ -1,0 +1,86 @@
+"""A small corpus, made here: three two-staved scores through the same door as the real ones."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+SPLITS = {"1": "train", "2": "train", "3": "dev", "4": "test"}
+
+
+def note(pitch: str, kind: str, duration: int, staff: int, voice: int, *, extra: str = "", notations: str = "") -> str:
+    """A MusicXML note; `extra` goes between value and staff, as beams, dots and accidentals do not here."""
+    alter = "<alter>1</alter>" if pitch[0] == "F" else ""  # the key has one sharp
+    inner = (
+        "<rest/>" if pitch == "rest" else f"<pitch><step>{pitch[0]}</step>{alter}<octave>{pitch[1]}</octave></pitch>"
+    )
+    marks = f"<notations>{notations}</notations>" if notations else ""
+    stem = "" if pitch == "rest" else "<stem>up</stem>"
+    return (
+        f"<note>{inner}<duration>{duration}</duration><voice>{voice}</voice><type>{kind}</type>{extra}{stem}"
+        f"<staff>{staff}</staff>{marks}</note>"
+    )
+
+
+def measure_xml(number: int, upper: str, lower: str, *, attributes: str = "", length: int = 8) -> str:
+    """A measure of two voices, one a staff."""
+    backup = f"<backup><duration>{length}</duration></backup>"
+    return f'<measure number="{number}">{attributes}{upper}{backup}{lower}</measure>'
+
+
+FIRST = (
+    "<attributes><divisions>2</divisions><key><fifths>1</fifths></key><time><beats>4</beats><beat-type>4</beat-type>"
+    '</time><staves>2</staves><clef number="1"><sign>G</sign><line>2</line></clef>'
+    '<clef number="2"><sign>F</sign><line>4</line></clef></attributes>'
+)
+
+
+def score_xml(measures: int, shift: int) -> str:
+    """A song: a voice above and a piano part of changing notes, ties, slurs and a hidden rest."""
+    letters = "CDEFGAB"
+    body = []
+    for i in range(measures):
+        pitch = f"{letters[(i + shift) % 7]}5"
+        slur, stop = '<slur type="start" number="1"/>', '<slur type="stop" number="1"/>'
+        upper = note(pitch, "quarter", 2, 1, 1, notations=slur) + note("B4", "quarter", 2, 1, 1, notations=stop)
+        upper += note("A4", "half", 4, 1, 1)
+        low = f"{letters[(2 * i + shift) % 7]}3"
+        lower = note(low, "half", 4, 2, 5) + note("rest", "quarter", 2, 2, 5)
+        lower += note("G3", "quarter", 2, 2, 5).replace("<note>", '<note print-object="no">')
+        body.append(measure_xml(i + 1, upper, lower, attributes=FIRST if i == 0 else ""))
+    voice = '<measure number="1"><note><rest/><duration>4</duration></note></measure>' * measures
+    return (
+        '<score-partwise version="4.0"><part-list><score-part id="P1"><part-name>Voice</part-name></score-part>'
+        '<score-part id="P2"><part-name>Piano</part-name></score-part></part-list>'
+        f'<part id="P1">{voice}</part><part id="P2">{"".join(body)}</part></score-partwise>'
+    )
+
+
+def write_scores(folder: Path) -> None:
+    """The scores and their index as the corpus builder expects them."""
+    rows = ["id,composer,set,title,split", *(f"{name},x,,t,{split}" for name, split in SPLITS.items())]
+    (folder / "index.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    for name in SPLITS:
+        with zipfile.ZipFile(folder / f"{name}.mxl", "w") as archive:
+            archive.writestr("META-INF/container.xml", "<container/>")
+            archive.writestr("score.xml", score_xml(12, int(name)))
+
+
+@pytest.fixture(scope="session")
+def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the small scores."""
+    folder = tmp_path_factory.mktemp("scores")
+    write_scores(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def corpus_folder(scores: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the corpus built from them."""
+    from model_runtime.training.corpus import build
+
+    out = tmp_path_factory.mktemp("corpus")
+    build(scores, out, variants=2, workers=1)
+    return out
