@@ -83,7 +83,7 @@ class Options(BaseModel):
         loudness: Integrated loudness of rendered audio in LUFS.
         sample_rate: Of rendered audio, in Hz.
         title: Title of a score that is made.
-        seed: For everything that draws random numbers.
+        seed: For engines that draw random numbers; those that are here draw none, and give the same for every seed.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

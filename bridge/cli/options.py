@@ -50,7 +50,7 @@ SoundFont = Annotated[
 Loudness = Annotated[float | None, typer.Option(help="Loudness of audio in LUFS.", rich_help_panel=PANEL)]
 SampleRate = Annotated[int | None, typer.Option(help="Sample rate of audio in Hz.", rich_help_panel=PANEL)]
 Title = Annotated[str | None, typer.Option(help="Title of the score.", rich_help_panel=PANEL)]
-Seed = Annotated[int | None, typer.Option(help="For everything random.", rich_help_panel=PANEL)]
+Seed = Annotated[int | None, typer.Option(help="For engines that draw random numbers.", rich_help_panel=PANEL)]
 
 Offset = Annotated[float, typer.Option(help="Start, in seconds of the file.", rich_help_panel=CLIP_PANEL)]
 Duration = Annotated[float | None, typer.Option(help="Length, in seconds of the file.", rich_help_panel=CLIP_PANEL)]

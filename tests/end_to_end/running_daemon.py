@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -21,6 +22,8 @@ from protocol.messages import BytesSource, State, Submit
 
 LONG = 400_000  # notes: some seconds of work
 ANY_TIME_S = 40.0
+# Killed tests take no daemon down: the system does.
+TIED = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
 
 
 def midi_bytes(notes: int = 1) -> bytes:
@@ -69,9 +72,10 @@ class RunningDaemon:
         return self
 
     def spawn(self) -> subprocess.Popen[str]:
-        """Start it without waiting."""
+        """Start it without waiting; the one before it has ended."""
+        assert self.process is None or self.process.poll() is not None, "it would be left running"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bridge.daemon"],
+            [*TIED, sys.executable, "-m", "bridge.daemon"],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

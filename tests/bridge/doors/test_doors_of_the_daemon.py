@@ -7,6 +7,7 @@ import http.client
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +31,8 @@ DOCUMENT = {
     "notes": [{"onset": 0.5 * n, "offset": 0.5 * n + 0.4, "pitch": 60 + n, "velocity": 80} for n in range(4)],
 }
 CONTENT = json.dumps(DOCUMENT).encode()
+# Killed or failed tests leave no daemon behind: the system takes it down.
+TIED = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
 
 
 def start(folder: Path, **settings: str) -> subprocess.Popen[bytes]:
@@ -39,7 +42,7 @@ def start(folder: Path, **settings: str) -> subprocess.Popen[bytes]:
         "SCOREBRIDGE_CONFIG": str(folder / "none.toml"),
         **settings,
     }
-    command = [sys.executable, "-m", "bridge.daemon"]
+    command = [*TIED, sys.executable, "-m", "bridge.daemon"]
     return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
 
 
