@@ -48,6 +48,9 @@ def main() -> None:
     """Entry point of the `scorebridge` command: exits with 0, 1 (it failed), 2 (wrong usage) or 130 (interrupted)."""
     import signal
 
+    from pydantic import ValidationError
+
+    from bridge.validation import sentence_of
     from model_runtime.errors import Cancelled, MusicError
     from protocol.errors import ProtocolError
 
@@ -64,6 +67,17 @@ def main() -> None:
         _say("Stopped.", "")
         sys.exit(130)
     except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:  # a disk that is full, a folder that cannot be made
+        _say(
+            f"{error.filename or 'A temporary file'}: {error.strerror or error}.",
+            "Make room, or see: scorebridge doctor",
+        )
+        sys.exit(1)
+    except ValidationError as error:
+        _say(
+            f"ScoreBridge's settings are not valid. {sentence_of(error, 'setting')}", "Mend SCOREBRIDGE_… or the file."
+        )
         sys.exit(1)
 
 

@@ -100,7 +100,7 @@ def port_problem(problem: OSError, ip: str, port: int, what: str) -> DoorError:
     if problem.errno == errno.EADDRINUSE:
         return DoorError(
             f"Port {port} for {what} is in use by another program.",
-            hint="Choose another port, or 0 for any free one; `scorebridge serve --status` shows a running daemon.",
+            hint="Choose another port, or 0 for any free one; `scorebridge serve status` shows a running daemon.",
         )
     if problem.errno == errno.EACCES:
         return DoorError(f"Port {port} for {what} may not be opened by this user.", hint="Choose one above 1023.")

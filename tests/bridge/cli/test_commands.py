@@ -108,3 +108,12 @@ def test_a_plugin_is_installed_and_reported(terminal: Terminal):
     assert installed.returncode == 0 and "Plugin Manager" in installed.stdout
     assert "MuseScore3" in terminal.type("doctor").stdout
     assert "Removed" in terminal.type("plugins", "uninstall", "musescore").stdout
+
+
+def test_settings_and_folders_that_cannot_be_used_get_a_sentence(terminal: Terminal):
+    terminal.environment["SCOREBRIDGE_DATA"] = "/proc/nowhere"
+    refused = terminal.type("serve", "--detach")
+    assert refused.returncode == 1 and "/proc/nowhere" in refused.stderr and "Traceback" not in refused.stderr
+    terminal.environment["SCOREBRIDGE_WORKERS"] = "many"
+    refused = terminal.type("serve", "--detach")
+    assert refused.returncode == 1 and "workers" in refused.stderr and "Traceback" not in refused.stderr
