@@ -159,7 +159,7 @@ def test_the_process_ends_when_its_parent_is_killed(transkun_data: Path) -> None
 
 def test_an_environment_without_what_it_needs_is_named_in_the_error() -> None:
     process = TranskunProcess(Path(sys.executable), 1)  # our own Python has no Transkun, and PyTorch only for training
-    with pytest.raises(EngineUnavailable, match="No module named '(torch|transkun)'"):
+    with pytest.raises(EngineUnavailable, match=r"No module named '(torch|transkun)'"):
         process.wait_until_ready()
     assert not process.alive
     process.close()
