@@ -60,13 +60,13 @@ def quantise(performance: Performance, options: Options, context: Context) -> Qu
     ornaments = {note: ornament for note, ornament in ornamented if ornament}
     plain = sorted((note for note, _ in ornamented), key=lambda n: (n.onset_s, n.pitch))
     if tempo_map is None:
-        context.progress("finding beats", 0, 1)
-        tempo_map = track_beats(plain, lambda done, total: context.progress("finding beats", done, total))
+        context.progress("Finding beats", 0, 1)
+        tempo_map = track_beats(plain, lambda done, total: context.progress("Finding beats", done, total))
     meters = exact_meters(tempo_map.meters)
     frame = beat_frame(tempo_map, meters, plain[0].onset_s, max(note.offset_s for note in plain))
     chords = gather_chords(plain)
     placed = place_chords(
-        chords, frame, options.quantise, lambda done, total: context.progress("placing notes", done, total)
+        chords, frame, options.quantise, lambda done, total: context.progress("Placing notes", done, total)
     )
     return _score(performance, options, context, tracks, _Placing(tempo_map, meters, frame, placed, ornaments))
 
@@ -151,7 +151,7 @@ def _score(
     beat, _ = beat_of(meters[0].numerator, meters[0].denominator)
     notes: list[ScoreNote] = []
     for index, track in enumerate(tracks):
-        context.progress("finding note lengths", index, len(tracks))
+        context.progress("Finding note lengths", index, len(tracks))
         own = placing.notes_of(index)
         if not track.percussion and has_two_staves(track):
             _part_hands(own, options.split_point, placing.time_at)

@@ -19,7 +19,7 @@ from model_runtime.notation.spelling import spell
 from model_runtime.notation.stems import PlacedNote
 from model_runtime.options import Options
 
-_STAGE = "writing"
+_STAGE = "Writing the score"
 _STEPS = 4  # hands, voices, document and its bytes: how often every note is touched
 
 
