@@ -91,7 +91,7 @@ class Router:
         """
         wanted = self._named(engine)
         if source == target:
-            return Route(source, target, (), f"{source} to {target} needs no engine: the file is converted.")
+            return Route(source, target, (), "no engine is needed, the file is converted.")
         candidates = [
             chain
             for chain in self.chains(source, target)

@@ -34,4 +34,6 @@ class Quantiser(Engine):
 
         if not isinstance(value, Performance):
             raise InvalidValue("The quantiser writes performances only.")
+        if not value.notes:
+            context.warn("There are no notes to write: the score is one empty measure.")
         return write_score(quantise(value, options, context), options, context)

@@ -26,9 +26,11 @@ def test_a_played_scale_is_written() -> None:
     ]
 
 
-def test_silence_is_one_empty_measure() -> None:
-    notation = Quantiser().translate(Performance(()), Options(), Context())
+def test_silence_is_one_empty_measure_and_that_is_said() -> None:
+    context = Context()
+    notation = Quantiser().translate(Performance(()), Options(), context)
     assert notation.measure_count == 1
+    assert any("no notes" in warning for warning in context.warnings)
     assert notes_in_order(read_measures(notation.musicxml)) == []
 
 
