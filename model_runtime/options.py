@@ -43,6 +43,20 @@ class TempoMapOption(BaseModel):
     meters: list[MeterOption] = []
     keys: list[KeyOption] = []
 
+    @classmethod
+    def of(cls, tempo_map: TempoMap) -> TempoMapOption:
+        """The option that stands for a map: `TempoMapOption.of(m).tempo_map() == m`."""
+        return cls(
+            points=list(zip(tempo_map.times_s, tempo_map.quarters, strict=True)),
+            meters=[
+                MeterOption.model_validate(
+                    {"quarter": m.quarter, "numerator": m.numerator, "denominator": m.denominator}
+                )
+                for m in tempo_map.meters
+            ],
+            keys=[KeyOption(quarter=k.quarter, fifths=k.fifths, mode=k.mode) for k in tempo_map.keys],
+        )
+
     def tempo_map(self) -> TempoMap:
         """The map as a value.
 

@@ -96,15 +96,9 @@ def _tempo_map_of_midi(path: Path) -> dict[str, Any]:
     from model_runtime import files
     from model_runtime.errors import InvalidValue
     from model_runtime.modality import Performance
+    from model_runtime.options import TempoMapOption
 
     performance = files.read(path)
     if not isinstance(performance, Performance) or performance.tempo_map is None:
         raise InvalidValue(f"{path} has no tempo map.", hint="Give a MIDI file that was written to a click.")
-    found = performance.tempo_map
-    return {
-        "points": [list(point) for point in zip(found.times_s, found.quarters, strict=True)],
-        "meters": [
-            {"quarter": m.quarter, "numerator": m.numerator, "denominator": m.denominator} for m in found.meters
-        ],
-        "keys": [{"quarter": k.quarter, "fifths": k.fifths, "mode": k.mode} for k in found.keys],
-    }
+    return TempoMapOption.of(performance.tempo_map).model_dump(mode="json")

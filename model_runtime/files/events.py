@@ -18,8 +18,7 @@ from model_runtime.files.documents import validated
 from model_runtime.files.limits import Limits
 from model_runtime.files.storing import content_of, store
 from model_runtime.modality import Control, Note, Performance, PitchBend, ProgramChange
-from model_runtime.options import KeyOption, MeterOption, TempoMapOption
-from model_runtime.tempo import TempoMap
+from model_runtime.options import TempoMapOption
 
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 SevenBits = Annotated[int, Field(ge=0, le=127)]
@@ -94,7 +93,7 @@ def performance_to_events(performance: Performance) -> EventsDocument:
         ],
         programs=[ProgramEvent(time=p.time_s, program=p.program, channel=p.channel) for p in performance.programs],
         pitch_bends=[PitchBendEvent(time=b.time_s, value=b.value, channel=b.channel) for b in performance.pitch_bends],
-        tempo_map=None if performance.tempo_map is None else _tempo_map(performance.tempo_map),
+        tempo_map=None if performance.tempo_map is None else TempoMapOption.of(performance.tempo_map),
     )
 
 
@@ -111,17 +110,6 @@ def events_to_performance(document: EventsDocument) -> Performance:
         programs=tuple(ProgramChange(p.time, p.program, p.channel) for p in document.programs),
         tracks=tuple(document.tracks),
         tempo_map=None if document.tempo_map is None else document.tempo_map.tempo_map(),
-    )
-
-
-def _tempo_map(tempo_map: TempoMap) -> TempoMapOption:
-    return TempoMapOption(
-        points=list(zip(tempo_map.times_s, tempo_map.quarters, strict=True)),
-        meters=[
-            MeterOption.model_validate({"quarter": m.quarter, "numerator": m.numerator, "denominator": m.denominator})
-            for m in tempo_map.meters
-        ],
-        keys=[KeyOption(quarter=k.quarter, fifths=k.fifths, mode=k.mode) for k in tempo_map.keys],
     )
 
 
