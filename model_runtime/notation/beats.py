@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -78,11 +79,16 @@ def track_beats(notes: Sequence[Note], progress: Callable[[int, int], None] | No
     chords = gather_chords(notes)
     heard = _listen(chords)
     meter = _choose_meter(heard, (lambda *_: progress(0, len(chords))) if progress is not None else None)
-    path = _Tracker(meter).follow(heard, progress)
+    path = MeterSearch(meter).follow(heard, progress)
     return _map(meter, heard, path)
 
 
 def _listen(chords: Sequence[Chord]) -> _Heard:
+    return _Heard(np.array([chord.time_s for chord in chords]), accent_classes(chords))
+
+
+def accent_classes(chords: Sequence[Chord]) -> npt.NDArray[np.int64]:
+    """What is heard of each chord, shape (n, 4): classes of size, bass, length and novelty (see `onsets`)."""
     times = np.array([chord.time_s for chord in chords])
     lowest = [min(note.pitch for note in chord.notes) for chord in chords]
     harmony = [frozenset(note.pitch % 12 for note in chord.notes) for chord in chords]
@@ -95,7 +101,7 @@ def _listen(chords: Sequence[Chord]) -> _Heard:
         )
         for index, chord in enumerate(chords)
     ]
-    return _Heard(times, np.array(accents, np.int64))
+    return np.array(accents, np.int64).reshape(-1, 4)
 
 
 def _choose_meter(heard: _Heard, waiting: Callable[[int, int], None] | None) -> MeterPrior:
@@ -108,14 +114,33 @@ def _choose_meter(heard: _Heard, waiting: Callable[[int, int], None] | None) -> 
         excerpts = [heard.part(0, half), heard.part(middle, middle + half)]
     costs = [
         POPULARITY_WEIGHT * meter.popularity
-        + sum(_Tracker(meter).follow(excerpt, waiting).cost for excerpt in excerpts)
+        + sum(MeterSearch(meter).follow(excerpt, waiting).cost for excerpt in excerpts)
         for meter in meter_priors()
     ]
     return meter_priors()[int(np.argmin(costs))]
 
 
-class _Tracker:
-    """The search under one metre. Arrays have the axes (position before, position, tempo)."""
+class Step(NamedTuple):
+    """Where each state (position, tempo) of a chord came from.
+
+    Attributes:
+        from_place: Index of the position before.
+        from_tempo: Index of the tempo before, less that of the state.
+        whole: -1: stayed where it was; 0: moved within a measure; 1: passed a whole measure more.
+    """
+
+    from_place: npt.NDArray[np.int8]
+    from_tempo: npt.NDArray[np.int8]
+    whole: npt.NDArray[np.int8]
+
+
+class MeterSearch:
+    """The search under one metre. Arrays have the axes (position before, position, tempo).
+
+    Attributes:
+        distance: Ticks from a position to another one later, shape (positions, positions).
+        tick_s: Seconds of a tick at each tempo, shape (tempos,).
+    """
 
     def __init__(self, meter: MeterPrior) -> None:
         self.meter = meter
@@ -146,23 +171,31 @@ class _Tracker:
         """The best path through all chords."""
         count = len(heard.times_s)
         places, tempos = len(self.meter.positions), len(self.tick_s)
-        score = (
-            self.meter.start.astype(np.float32)[:, None] + self.tempo_cost[None, :] + self._accent(heard, 0)[:, None]
-        )
+        score = self.first(heard.accents[0])
         from_place = np.zeros((count, places, tempos), np.int8)
         from_tempo = np.zeros((count, places, tempos), np.int8)
-        whole = np.zeros((count, places, tempos), np.int8)  # -1: stayed, 0: within a measure, 1: one measure more
+        whole = np.zeros((count, places, tempos), np.int8)
         for index in range(1, count):
             if progress is not None and index % 128 == 0:
                 progress(index, count)
             elapsed = float(heard.times_s[index] - heard.times_s[index - 1])
-            drifted, from_tempo[index] = self._drift(score, elapsed)
-            score, from_place[index], whole[index] = self._advance(drifted, score, elapsed)
-            score += self._accent(heard, index)[:, None] + TEMPO_WEIGHT * self.tempo_cost[None, :]
+            score, step = self.step(score, elapsed, heard.accents[index])
+            from_place[index], from_tempo[index], whole[index] = step
         return self._trace(score, from_place, from_tempo, whole)
 
-    def _accent(self, heard: _Heard, index: int) -> Float32Array:
-        size, bass, length, novelty = heard.accents[index]
+    def first(self, accents: npt.NDArray[np.int64]) -> Float32Array:
+        """Costs of the states at the first chord, whose accent classes have shape (4,)."""
+        return self.meter.start.astype(np.float32)[:, None] + self.tempo_cost[None, :] + self._accent(accents)[:, None]
+
+    def step(self, score: Float32Array, elapsed: float, accents: npt.NDArray[np.int64]) -> tuple[Float32Array, Step]:
+        """Costs of the states at the next chord, `elapsed` seconds later, and where each of them came from."""
+        drifted, from_tempo = self._drift(score, elapsed)
+        score, from_place, whole = self._advance(drifted, score, elapsed)
+        score += self._accent(accents)[:, None] + TEMPO_WEIGHT * self.tempo_cost[None, :]
+        return score, Step(from_place, from_tempo, whole)
+
+    def _accent(self, accents: npt.NDArray[np.int64]) -> Float32Array:
+        size, bass, length, novelty = accents
         cost: Float32Array = self.accent[:, size, bass, length, novelty]
         return cost
 

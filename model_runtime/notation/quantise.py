@@ -68,10 +68,10 @@ def quantise(performance: Performance, options: Options, context: Context) -> Qu
     placed = place_chords(
         chords, frame, options.quantise, lambda done, total: context.progress("Placing notes", done, total)
     )
-    return _score(performance, options, context, tracks, _Placing(tempo_map, meters, frame, placed, ornaments))
+    return score_of(performance, options, context, tracks, Placing(tempo_map, meters, frame, placed, ornaments))
 
 
-class _Placing:
+class Placing:
     """What is known when every chord has its place."""
 
     def __init__(
@@ -138,13 +138,14 @@ def _is_melody(notes: Sequence[Note]) -> bool:
     return together <= MELODY_CHORDS * len(notes) and max(pitches) - min(pitches) <= MELODY_COMPASS
 
 
-def _score(
+def score_of(
     performance: Performance,
     options: Options,
     context: Context,
     tracks: tuple[ScoreTrack, ...],
-    placing: _Placing,
+    placing: Placing,
 ) -> QuantisedScore:
+    """The score of placed chords, at least one: hands, lengths, pedals and tempo marks are found here."""
     spans = pedal_spans(performance.controls, performance.duration_s)
     pedal_down = down_at(spans)
     meters, zero = _first_barline(placing.meters, min(chord.onset for chord in placing.chords))
