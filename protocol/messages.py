@@ -6,27 +6,20 @@ unknown types are answered with an `error` that names them.
 
 from __future__ import annotations
 
-import uuid
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from protocol import PROTOCOL_VERSION
-
-TargetFormat = Literal["mid", "musicxml", "mxl", "wav", "flac", "png", "svg", "pdf", "notes", "events"]
-JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
-
-
-def new_id() -> str:
-    """A fresh identifier for a message or a job."""
-    return str(uuid.uuid4())
-
-
-class Content(BaseModel):
-    """Base of all contents: unknown fields are ignored."""
-
-    model_config = ConfigDict(extra="ignore")
-
+from protocol.content import Artefact as Artefact
+from protocol.content import Content as Content
+from protocol.content import JobId as JobId
+from protocol.content import TargetFormat as TargetFormat
+from protocol.content import new_id as new_id
+from protocol.live import LIVE_CONTENTS
+from protocol.live import LiveNote as LiveNote
+from protocol.live import LiveStart as LiveStart
+from protocol.live import LiveStop as LiveStop
 
 # ---- sources -------------------------------------------------------------------------------------------------------
 
@@ -180,22 +173,6 @@ class Status(Content):
     job: str
 
 
-class Artefact(Content):
-    """A file that a job made.
-
-    Attributes:
-        name: File name within the job.
-        path: Absolute path on the daemon's machine.
-        sha256: Of its content, hexadecimal.
-    """
-
-    name: str
-    format: str
-    path: str
-    size: int
-    sha256: str
-
-
 JobPhase = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -250,19 +227,6 @@ class JobList(Content):
     """The newest jobs first."""
 
     jobs: list[State]
-
-
-class LiveStart(Content):
-    """Start a live session."""
-
-    source: str
-    options: dict[str, Any] = {}
-
-
-class LiveStop(Content):
-    """Stop a live session."""
-
-    live: str
 
 
 class Shutdown(Content):
@@ -334,19 +298,6 @@ class Cancelled(Content):
     message: str = "The job was cancelled."
 
 
-class LiveNote(Content):
-    """A note of a live session. `phase` goes from provisional to confirmed, corrected or withdrawn."""
-
-    live: str
-    note: str
-    phase: Literal["provisional", "confirmed", "corrected", "withdrawn"]
-    onset: float
-    offset: float | None = None
-    pitch: Annotated[int, Field(ge=0, le=127)]
-    velocity: Annotated[int, Field(ge=0, le=127)] = 80
-    confidence: Annotated[float, Field(ge=0, le=1)] = 1.0
-
-
 TERMINAL_EVENTS = frozenset({"done", "failed", "cancelled"})
 
 CONTENTS: dict[str, type[Content]] = {
@@ -362,9 +313,6 @@ CONTENTS: dict[str, type[Content]] = {
     "cancel": Cancel,
     "jobs": Jobs,
     "job_list": JobList,
-    "live.start": LiveStart,
-    "live.stop": LiveStop,
-    "live.note": LiveNote,
     "shutdown": Shutdown,
     "ok": Ok,
     "error": Error,
@@ -373,12 +321,13 @@ CONTENTS: dict[str, type[Content]] = {
     "done": Done,
     "failed": Failed,
     "cancelled": Cancelled,
+    **LIVE_CONTENTS,
 }
 """Type name → content model."""
 
 TYPE_NAMES: dict[type[Content], str] = {model: name for name, model in CONTENTS.items()}
 
-CONTROL_TYPES = frozenset({"hello", "status", "cancel", "jobs", "shutdown"})
+CONTROL_TYPES = frozenset({"hello", "status", "cancel", "jobs", "shutdown", "live.stop", "live.status", "live.list"})
 """Requests that the control socket answers, so that they never wait behind work."""
 
 
