@@ -262,7 +262,7 @@ class MeterSearch:
             kind, source = int(whole[index, place, tempo]), int(from_place[index, place, tempo])
             if kind >= 0:
                 steps[index] = self.distance[source, place] + kind * self.meter.measure_ticks
-                tempo += int(from_tempo[index, place, tempo])
+                tempo += int(from_tempo[index, source, tempo])
             place = source
         return _Path(np.cumsum(steps) + int(self.meter.positions[place]), tick_s, cost)
 
