@@ -129,3 +129,16 @@ def from_flat(tokens: Iterable[int]) -> list[Glyph]:
                 values[name] = value - _OFFSETS.get(name, 0)
     close()
     return glyphs
+
+
+def carried_glyphs(clefs: dict[int, str], fifths: int, ottavas: Iterable[tuple[int, int]] = ()) -> list[Glyph]:
+    """Clefs and key as they stand at the head of a line, for a window that starts within one: 1 to 6 spaces wide."""
+    result = []
+    for staff, clef in sorted(clefs.items()):
+        result.append(Glyph(f"clef:{clef[0]}", 0.7, staff, 2 * (int(clef[1]) - 1)))
+        if fifths:
+            result.append(Glyph(f"glyph-key:{fifths}", 4.4, staff))
+    for staff, octaves in ottavas:
+        sign = ("8v" if abs(octaves) == 1 else "15m") + ("a" if octaves > 0 else "b")
+        result.append(Glyph(f"ottava:{sign}", 4.0, staff, 14 if octaves > 0 else -6))
+    return result

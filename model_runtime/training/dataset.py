@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_runtime.tokens.glyphs import compound
+from model_runtime.tokens.glyphs import carried_glyphs, compound
 from model_runtime.tokens.lmx import head_tokens, split_head
 from model_runtime.tokens.score import Head
 from model_runtime.tokens.shorthand import shorten
 from model_runtime.tokens.vocabulary import END_ID, MORE_ID, PAD_ID, SYMBOLS, fingerprint, ids_of
-from model_runtime.training.engrave import carried_glyphs
 from model_runtime.training.errors import spoil_glyphs, spoil_notes
 from model_runtime.training.perform import ScoreWindow, perform
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -434,16 +434,3 @@ def _staff_lines(measure: ET.Element) -> list[tuple[float, float, _Staff]]:
 def _stem_tip(stem: ET.Element | None) -> float | None:
     path = None if stem is None else stem.find("path")
     return None if path is None else _numbers(path)[3]
-
-
-def carried_glyphs(clefs: dict[int, str], fifths: int, ottavas: Iterable[tuple[int, int]] = ()) -> list[Glyph]:
-    """Clefs and key as they stand at the head of a line, for a window that starts within one: 1 to 6 spaces wide."""
-    result = []
-    for staff, clef in sorted(clefs.items()):
-        result.append(Glyph(f"clef:{clef[0]}", 0.7, staff, 2 * (int(clef[1]) - 1)))
-        if fifths:
-            result.append(Glyph(f"glyph-key:{fifths}", 4.4, staff))
-    for staff, octaves in ottavas:
-        sign = ("8v" if abs(octaves) == 1 else "15m") + ("a" if octaves > 0 else "b")
-        result.append(Glyph(f"ottava:{sign}", 4.0, staff, 14 if octaves > 0 else -6))
-    return result
