@@ -17,7 +17,6 @@ from collections import deque
 
 import numpy as np
 
-from model_runtime.engines.base import Context
 from model_runtime.listening import HeardNote
 from model_runtime.modality import Control, Notation, Note
 from model_runtime.notation.beats import accent_classes
@@ -239,13 +238,10 @@ class LiveNotation:
 
 def _same(before: HeardNote, after: HeardNote) -> bool:
     """Whether a note is written the same after as before."""
-    if (
-        before.pitch != after.pitch
-        or after.phase == "withdrawn"
-        or (before.offset_s is None) != (after.offset_s is None)
-    ):
+    if before.pitch != after.pitch or after.phase == "withdrawn":
         return False
-    if before.offset_s is not None and after.offset_s is not None:
-        if abs(before.offset_s - after.offset_s) > SAME_TIME_S:
-            return False
-    return abs(before.onset_s - after.onset_s) <= SAME_TIME_S
+    ends = (before.offset_s, after.offset_s)
+    if ends.count(None) == 1:
+        return False
+    moved_s = abs((ends[0] or 0.0) - (ends[1] or 0.0))
+    return max(moved_s, abs(before.onset_s - after.onset_s)) <= SAME_TIME_S
