@@ -1,0 +1,66 @@
+// What the dialog says about selections, results and what was left out. ES5; QML and node load it.
+
+// The measure's number (from 1) at a tick, 0 where the score has no measures.
+function measureAt(score, tick) {
+    var number = 0;
+    for (var measure = score.firstMeasure; measure; measure = measure.nextMeasure) {
+        if (!measure.firstSegment || measure.firstSegment.tick > tick) {
+            break;
+        }
+        number++;
+    }
+    return number;
+}
+
+// "Measures 3–6, staff 1" of what `Selection.describe` gives.
+function rangeSentence(score, range) {
+    var first = measureAt(score, range.startTick);
+    var last = measureAt(score, Math.max(range.startTick, range.endTick - 1));
+    if (range.isWhole) {
+        return qsTr("The whole score (nothing is selected), %1 measures").arg(last);
+    }
+    var measures = first === last ? qsTr("Measure %1").arg(first) : qsTr("Measures %1–%2").arg(first).arg(last);
+    var lastStaff = range.endStaff;
+    var staves = range.startStaff + 1 >= lastStaff ? qsTr("staff %1").arg(range.startStaff + 1) :
+        qsTr("staves %1–%2").arg(range.startStaff + 1).arg(lastStaff);
+    return measures + ", " + staves;
+}
+
+// "from measure 3, staff 1" of what `Selection.place` gives.
+function placeSentence(score, place) {
+    return qsTr("from measure %1, staff %2").arg(Math.max(1, measureAt(score, place.tick))).arg(place.staff + 1);
+}
+
+function seconds(duration_s) {
+    if (duration_s < 60) {
+        return qsTr("%1 s").arg(duration_s < 10 ? duration_s.toFixed(1) : Math.round(duration_s));
+    }
+    return qsTr("%1 min %2 s").arg(Math.floor(duration_s / 60)).arg(Math.round(duration_s % 60));
+}
+
+// "Done in 1.2 s by performer → fluidsynth."
+function resultSentence(done) {
+    var line = done.engine ? qsTr("Done in %1 by %2.").arg(seconds(done.elapsed_s)).arg(done.engine) :
+        qsTr("Done in %1.").arg(seconds(done.elapsed_s));
+    if (done.noteCount === null) {
+        return line;
+    }
+    var notes = done.noteCount === 1 ? qsTr("1 note is in the score.") : qsTr("%1 notes are in the score.").arg(done.noteCount);
+    return notes + " " + line;
+}
+
+// Warnings as sentences: the daemon's own, and [{code, count}] of what reading and writing by cursor left out.
+function warningSentences(warnings) {
+    return warnings.map(function (warning) {
+        return typeof warning === "string" ? warning :
+            qsTr("Not carried over: %1 (%2×)").arg(warning.code.replace(/[_-]/g, " ")).arg(warning.count);
+    });
+}
+
+if (typeof module !== "undefined") {
+    require("./qt_words.js");
+    module.exports = {
+        measureAt: measureAt, rangeSentence: rangeSentence, placeSentence: placeSentence, seconds: seconds,
+        resultSentence: resultSentence, warningSentences: warningSentences
+    };
+}
