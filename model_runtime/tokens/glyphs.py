@@ -142,3 +142,9 @@ def carried_glyphs(clefs: dict[int, str], fifths: int, ottavas: Iterable[tuple[i
         sign = ("8v" if abs(octaves) == 1 else "15m") + ("a" if octaves > 0 else "b")
         result.append(Glyph(f"ottava:{sign}", 4.0, staff, 14 if octaves > 0 else -6))
     return result
+
+
+def carried_meter(numerator: int, denominator: int) -> Glyph:
+    """The metre that holds where a window starts, printed long before. It stands on no staff, so that it is told from
+    one that the window prints itself."""
+    return Glyph("meter:digits", 0.0, 0, number=numerator, denominator=denominator)

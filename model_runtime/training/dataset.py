@@ -1,7 +1,7 @@
 """Random windows of the corpus, as tokens in and tokens out, in batches of similar length.
 
 A window is one to four measures. Its image is a stretch of one line of music: behind a cut within the line, clefs
-and key are carried over as they would stand at the line's head. Its performance starts at the barline and may run on
+and key are carried over as they would stand at the line's head, and so is the metre wherever it was printed before. Its performance starts at the barline and may run on
 into a measure that is cut off: then the target ends with `<more>` instead of `<end>`.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_runtime.tokens.glyphs import carried_glyphs, compound
+from model_runtime.tokens.glyphs import carried_glyphs, carried_meter, compound
 from model_runtime.tokens.lmx import head_tokens, split_head
 from model_runtime.tokens.score import Head
 from model_runtime.tokens.shorthand import shorten
@@ -27,6 +27,7 @@ LONGEST_SOURCE, LONGEST_TARGET = 320, 320
 LENGTH_WEIGHTS = (0.2, 0.35, 0.25, 0.2)  # of windows of 1, 2, 3 and 4 measures
 DIRECTIONS = ("image", "performance")
 _CARRIED_SPACES = 6.0
+_UNKNOWN_METERS = 0.15  # share of the windows whose reader does not know the metre
 _SMALLEST_STRETCH, _LARGEST_STRETCH = 0.85, 1.2
 Ints = npt.NDArray[np.int64]
 
@@ -200,6 +201,11 @@ def image_example(
         x = np.concatenate([[g.x for g in carried], x - left + _CARRIED_SPACES + abs(head.fifths)])
         numbers = np.concatenate([np.full(len(carried), -1), numbers])
         measures = np.concatenate([np.full(len(carried), first), measures])
+    numerator, denominator = (int(v) for v in corpus.meter[first])
+    if numerator and (rng is None or rng.random() >= _UNKNOWN_METERS):
+        ids = np.concatenate([np.array([compound(carried_meter(numerator, denominator))], np.int64), ids])
+        x = np.concatenate([[0.0], x])
+        numbers, measures = np.concatenate([[-1], numbers]), np.concatenate([[first], measures])
     rows = {(int(m), int(n)): i for i, (m, n) in enumerate(zip(measures, numbers, strict=True)) if n >= 0}
     if rng is not None:
         ids, x, source = spoil_glyphs(ids, x * rng.uniform(_SMALLEST_STRETCH, _LARGEST_STRETCH), level, rng)

@@ -1,0 +1,202 @@
+"""The trunk as ONNX: an encoder, and one step of the decoder with its keys and values.
+
+    python -m model_runtime.training.export --run RUN --out model_runtime/unified/weights
+
+Weights are stored as 16-bit floats behind a cast, which onnxruntime undoes once at load, and under the names that they
+have in `architecture.Trunk`: the files are half as large, and `weights_of` reads them back to go on training with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model_runtime.tokens.vocabulary import BLOCKS, PAD_ID, fingerprint
+from model_runtime.training.evaluate import load_trunk
+from model_runtime.unified.architecture import Trunk
+from model_runtime.unified.inference import DECODER, ENCODER, WRITABLE
+
+_OPSET = 17
+_SMALLEST_HALVED = 256  # values: what is smaller stays as it is
+
+
+class EncoderGraph(nn.Module):
+    """Source tokens → keys and values for each block of the decoder."""
+
+    def __init__(self, trunk: Trunk) -> None:
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, ids: Tensor, places: Tensor, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """ids (B, S, F), places (B, S), source (1,), target (1,) → keys, values (blocks, B, H, S, d/H)."""
+        trunk = self.trunk
+        mask = (ids[:, :, 0] != PAD_ID)[:, None, None, :]
+        embedding = trunk.embedding.weight
+        fields = F.embedding(ids, embedding) * (ids != PAD_ID)[:, :, :, None]
+        x = trunk.scale * fields.sum(2)
+        angles = places[:, :, None] * trunk.frequencies
+        x = x + trunk.place(torch.cat([angles.sin(), angles.cos()], dim=-1))
+        x = x + trunk.scale * (embedding[source] + embedding[target])
+        for layer in trunk.encoder:
+            x = layer(x, mask)
+        memory = trunk.memory_norm(x)
+        pairs = [layer.cross_attention.remember(memory) for layer in trunk.decoder_layers()]
+        return torch.stack([k for k, _ in pairs]), torch.stack([v for _, v in pairs])
+
+
+class DecoderGraph(nn.Module):
+    """One symbol, and what is remembered → scores of the next one."""
+
+    def __init__(self, trunk: Trunk) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.writable: Tensor
+        self.register_buffer("writable", torch.tensor(WRITABLE), persistent=False)
+
+    def forward(
+        self, token: Tensor, step: Tensor, keys: Tensor, values: Tensor, mask: Tensor, past_k: Tensor, past_v: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """token (B,), step (1,), keys and values as the encoder gives them, mask (B, S), past (blocks, B, H, T, d/H)
+        → scores (B, writable), where it looks (B, S), past with one more."""
+        trunk = self.trunk
+        x = (trunk.scale * (trunk.embedding(token) + trunk.position.weight[step]))[:, None]
+        seen = mask[:, None, None, :]
+        new_k, new_v = [], []
+        pointing = x.new_zeros(0)
+        for i, layer in enumerate(trunk.decoder_layers()):
+            x, (key, value), looking = layer(x, (keys[i], values[i]), seen, (past_k[i], past_v[i]))
+            if i == trunk.config.pointing_layer:
+                pointing = layer.cross_attention.first_head(looking, keys[i])[:, 0].masked_fill(~mask, -1e9)
+            new_k.append(key)
+            new_v.append(value)
+        scores = trunk.logits(trunk.out_norm(x[:, 0]), self.writable)
+        return scores, pointing, torch.stack(new_k), torch.stack(new_v)
+
+
+def export(trunk: Trunk, out: Path, about: dict[str, Any]) -> list[Path]:
+    """Write both graphs into a folder; `about` is kept with them (hours trained, figures)."""
+    out.mkdir(parents=True, exist_ok=True)
+    trunk.eval()
+    c = trunk.config
+    head, blocks, size, source, past = c.width // c.heads, c.decoder_layers, 2, 5, 3
+    ids = torch.full((size, source, 4), BLOCKS["glyph"].start)
+    one = torch.zeros(1, dtype=torch.long)
+    encoder, decoder = out / ENCODER, out / DECODER
+    _export(
+        EncoderGraph(trunk),
+        (ids, torch.zeros(size, source), one, one),
+        encoder,
+        {"ids": {0: "batch", 1: "source", 2: "fields"}, "places": {0: "batch", 1: "source"}, "from": {}, "to": {}},
+        {"keys": {1: "batch", 3: "source"}, "values": {1: "batch", 3: "source"}},
+    )
+    remembered = torch.zeros(blocks, size, c.heads, source, head)
+    before = torch.zeros(blocks, size, c.heads, past, head)
+    memory_axes, past_axes = {1: "batch", 3: "source"}, {1: "batch", 3: "past"}
+    _export(
+        DecoderGraph(trunk),
+        (torch.zeros(size, dtype=torch.long), one, remembered, remembered)
+        + (torch.ones(size, source, dtype=torch.bool), before, before),
+        decoder,
+        {"token": {0: "batch"}, "step": {}, "keys": memory_axes, "values": memory_axes}
+        | {"mask": {0: "batch", 1: "source"}, "past_keys": past_axes, "past_values": past_axes},
+        {"scores": {0: "batch"}, "pointing": {0: "batch", 1: "source"}}
+        | {"new_keys": {1: "batch", 3: "now"}, "new_values": {1: "batch", 3: "now"}},
+    )
+    for path in (encoder, decoder):
+        _halve(path, {"vocabulary": fingerprint(), "config": json.dumps(c.as_dict()), "about": json.dumps(about)})
+    return [encoder, decoder]
+
+
+def _export(
+    graph: nn.Module,
+    arguments: tuple[Tensor, ...],
+    path: Path,
+    inputs: dict[str, dict[int, str]],
+    outputs: dict[str, dict[int, str]],
+) -> None:
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of the exporter about itself, and of shapes that are fixed on purpose
+        torch.onnx.export(
+            graph.eval(),
+            arguments,
+            str(path),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes={name: axes for name, axes in (inputs | outputs).items() if axes},
+            opset_version=_OPSET,
+            do_constant_folding=False,  # the weights keep their names
+            dynamo=False,
+        )
+
+
+def _halve(path: Path, about: dict[str, str]) -> None:
+    """Store the weights as 16-bit floats, each behind a cast."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(str(path))
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if values.size < _SMALLEST_HALVED:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}:half"))
+        casts.append(helper.make_node("Cast", [f"{name}:half"], [name], to=TensorProto.FLOAT))
+    for cast in reversed(casts):
+        model.graph.node.insert(0, cast)
+    for key, value in about.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def weights_of(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Config and weights of an exported trunk, to go on training from.
+
+    Raises:
+        ValueError: it was made with another vocabulary.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    weights: dict[str, Tensor] = {}
+    about: dict[str, str] = {}
+    for name in (ENCODER, DECODER):
+        model = onnx.load(str(folder / name))
+        about = {entry.key: entry.value for entry in model.metadata_props}
+        for tensor in model.graph.initializer:
+            own = tensor.name.removesuffix(":half")
+            if own.startswith("trunk."):
+                weights[own.removeprefix("trunk.")] = torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float32))
+    if about.get("vocabulary") != fingerprint():
+        raise ValueError(f"the weights in {folder} were made with another vocabulary")
+    config: dict[str, Any] = json.loads(about["config"])
+    return config, weights
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Write the trunk of a training run as ONNX.")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the two files")
+    arguments = parser.parse_args()
+    trunk, state = load_trunk(arguments.run / "checkpoint.pt")
+    about = {"step": state["step"], "windows": state["windows"], "hours": round(state["seconds"] / 3600, 2)}
+    for path in export(trunk, arguments.out, about):
+        print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
