@@ -1,8 +1,9 @@
 """Random windows of the corpus, as tokens in and tokens out, in batches of similar length.
 
-A window is one to four measures. Its image is a stretch of one line of music: behind a cut within the line, clefs
-and key are carried over as they would stand at the line's head, and so is the metre wherever it was printed before. Its performance starts at the barline and may run on
-into a measure that is cut off: then the target ends with `<more>` instead of `<end>`.
+A window is one to four measures. Its image is a stretch of one line of music, mostly one measure, for that is how
+pages are read: behind a cut within the line, clefs and key are carried over as they would stand at the line's head,
+and so is the metre wherever it was printed before. Its performance starts at the barline and may run on into a measure
+that is cut off: then the target ends with `<more>` instead of `<end>`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from model_runtime.training.errors import spoil_glyphs, spoil_notes
 from model_runtime.training.perform import ScoreWindow, perform
 
 LONGEST_SOURCE, LONGEST_TARGET = 320, 320
-LENGTH_WEIGHTS = (0.2, 0.35, 0.25, 0.2)  # of windows of 1, 2, 3 and 4 measures
+LENGTH_WEIGHTS = {  # of windows of 1, 2, 3 and 4 measures
+    "image": (0.6, 0.3, 0.07, 0.03),
+    "performance": (0.1, 0.3, 0.3, 0.3),
+}
 DIRECTIONS = ("image", "performance")
 _CARRIED_SPACES = 6.0
 _UNKNOWN_METERS = 0.15  # share of the windows whose reader does not know the metre
@@ -271,7 +275,7 @@ def draw(corpus: Corpus, source: str, rng: np.random.Generator, *, spoil: bool =
     """A random window of the corpus with a random level of errors; a third are perfect."""
     while True:
         first = int(rng.integers(corpus.measures))
-        wanted = 1 + int(rng.choice(len(LENGTH_WEIGHTS), p=LENGTH_WEIGHTS))
+        wanted = 1 + int(rng.choice(4, p=LENGTH_WEIGHTS[source]))
         variant = int(rng.integers(corpus.variants)) if source == "image" else None
         count = corpus.measures_that_follow(first, wanted, variant)
         level = 0.0 if not spoil or rng.random() < 1 / 3 else float(rng.random())
