@@ -106,7 +106,8 @@ class NoteItem(_Item):
         step, alter, octave: Its spelling at concert pitch; None: the key decides.
         velocity: None: the dynamics decide.
         part: Index into `NotesDocument.parts`.
-        staff: From 1, downwards.
+        staff: From 1, downwards; where its voice belongs.
+        staff_move: How many staves below `staff` it is drawn (negative: above), for voices that cross staves.
         voice: From 1, on its staff.
         tie_start, tie_stop: Whether a tie begins or ends here.
         tuplet: The tuplet it belongs to.
@@ -123,6 +124,7 @@ class NoteItem(_Item):
     velocity: Annotated[int, Field(ge=1, le=127)] | None = None
     part: Index = 0
     staff: Staff = 1
+    staff_move: Annotated[int, Field(ge=-8, le=8)] = 0
     voice: Voice = 1
     tie_start: bool = False
     tie_stop: bool = False

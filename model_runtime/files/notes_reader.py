@@ -23,6 +23,7 @@ _MARKS = frozenset(get_args(model.Mark))
 _ARTICULATIONS = frozenset(get_args(model.Articulation))
 _MODES = frozenset({"major", "minor"})
 _DEFAULT_GRACE = "eighth"
+_ROUNDING_QUARTERS = Fraction(1, 96)  # by which editors' rounded tuplets make a measure too long or too short
 
 
 def document_of(notation: Notation) -> model.NotesDocument:
@@ -69,12 +70,13 @@ def _tick(quarters: Fraction) -> int:
 
 
 def _measure_lengths(readers: list[_PartReader]) -> list[Fraction]:
-    """Length of each measure: what the fullest part has in it; the meter's where all are empty."""
+    """Length of each measure: what the fullest part has in it; the meter's where all are empty or nearly say so."""
     count = max((len(r.measures) for r in readers), default=0)
     lengths = []
     for i in range(count):
         length = max(r.length_of(i) for r in readers)
-        lengths.append(length or next((r.full_lengths[i] for r in readers if i < len(r.measures)), Fraction(4)))
+        full = next((r.full_lengths[i] for r in readers if i < len(r.measures)), Fraction(4))
+        lengths.append(full if not length or abs(length - full) <= _ROUNDING_QUARTERS else length)
     return lengths
 
 
@@ -330,18 +332,50 @@ class _PartReader:
         return self.tuplet
 
     def items(self) -> Iterator[model.NoteItem]:
-        """The notes, each with its voice's number on its staff."""
-        numbers = _voice_numbers(self.heads)
+        """The notes, each with its voice's own staff and its number there."""
+        homes = _home_staves(self.heads)
+        numbers = _voice_numbers(self.heads, homes)
         for head in self.heads:
-            yield head.item.model_copy(update={"voice": numbers[head.item.staff, head.voice]})
+            home = homes[head.item.staff, head.voice]
+            place = {"staff": home, "staff_move": head.item.staff - home, "voice": numbers[home, head.voice]}
+            yield head.item.model_copy(update=place)
 
 
-def _voice_numbers(heads: list[_Head]) -> dict[tuple[int, str], int]:
+def _home_staves(heads: list[_Head]) -> dict[tuple[int, str], int]:
+    """(staff a note is drawn on, its voice's label) → staff the voice belongs to.
+
+    A voice whose label counts four a staff crosses to where it is drawn if its own staff has it too and it never
+    sounds on two staves at once; others stay.
+    """
+    drawn: defaultdict[str, list[model.NoteItem]] = defaultdict(list)
+    for head in heads:
+        drawn[head.voice].append(head.item)
+    homes: dict[tuple[int, str], int] = {}
+    for label, items in drawn.items():
+        number = int(label) if label.isdigit() and len(label) < 4 else 0
+        home = (number - 1) // VOICES_PER_STAFF + 1 if number else 0
+        staves = {item.staff for item in items}
+        crosses = home in staves and len(staves) > 1 and not _on_two_staves_at_once(items)
+        homes |= {(staff, label): home if crosses else staff for staff in staves}
+    return homes
+
+
+def _on_two_staves_at_once(items: list[model.NoteItem]) -> bool:
+    ends: dict[int, int] = {}
+    for item in sorted((i for i in items if not i.grace), key=lambda i: i.tick):
+        if any(end > item.tick for staff, end in ends.items() if staff != item.staff):
+            return True
+        ends[item.staff] = max(ends.get(item.staff, 0), item.tick + item.duration)
+    return False
+
+
+def _voice_numbers(heads: list[_Head], homes: dict[tuple[int, str], int]) -> dict[tuple[int, str], int]:
     """(staff, label) → number on that staff: labels that count four a staff say it, others take what is free."""
     labels: defaultdict[int, list[str]] = defaultdict(list)
     for head in heads:
-        if head.voice not in labels[head.item.staff]:
-            labels[head.item.staff].append(head.voice)
+        home = homes[head.item.staff, head.voice]
+        if head.voice not in labels[home]:
+            labels[home].append(head.voice)
     numbers: dict[tuple[int, str], int] = {}
     for staff, names in labels.items():
         taken: set[int] = set()

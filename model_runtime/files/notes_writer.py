@@ -219,7 +219,10 @@ class _PartWriter:
             for kind in _tie_kinds(back, on):
                 _sub(note, "tie", type=kind)
             accidental = accidentals.get(id(item)) if piece.first and not element.ties_back else None
-            self._rest_of_note(note, element.look, staff, voice, element, accidental, first_of_chord=i == 0)
+            drawn = self._drawn(item, staff)
+            self._rest_of_note(
+                note, element.look, staff, voice, element, accidental, first_of_chord=i == 0, drawn=drawn
+            )
             attack = piece.first and not element.ties_back
             _add_notations(note, item if attack else None, _tie_kinds(back, on))
             if attack:
@@ -239,7 +242,8 @@ class _PartWriter:
             duration = self._quarters(item.duration)
             look = single_look(duration) or looks(duration)[0]
             plain = Look(look.quarters, look.type, look.dots)
-            self._rest_of_note(note, plain, staff, voice, None, accidentals.get(id(item)))
+            drawn = self._drawn(item, staff)
+            self._rest_of_note(note, plain, staff, voice, None, accidentals.get(id(item)), drawn=drawn)
             _add_notations(note, item, _tie_kinds(item.tie_stop, item.tie_start))
             _add_lyrics(note, item)
 
@@ -253,6 +257,7 @@ class _PartWriter:
         accidental: str | None = None,
         *,
         first_of_chord: bool = True,
+        drawn: int | None = None,
     ) -> None:
         """What notes and rests have in common, in the order that MusicXML wants."""
         _sub(
@@ -272,7 +277,7 @@ class _PartWriter:
             if group is not None and group.tuplet.type != look.type:
                 _sub(modification, "normal-type", group.tuplet.type)
         if self.part.staves > 1:
-            _sub(note, "staff", staff)
+            _sub(note, "staff", drawn or staff)
         if element is not None and group is not None and first_of_chord and (element.opens or element.closes):
             notations = _sub(note, "notations")
             if element.opens:
@@ -283,6 +288,10 @@ class _PartWriter:
                     _sub(side, "tuplet-type", group.tuplet.type)
             if element.closes:
                 _sub(notations, "tuplet", type="stop", number="1")
+
+    def _drawn(self, item: NoteItem, staff: int) -> int:
+        """The staff that a note stands on; its voice may belong to another."""
+        return min(max(staff + item.staff_move, 1), self.part.staves)
 
     def _fifths_at(self, quarters: Fraction) -> int:
         return next((k.fifths for k in reversed(self.keys) if self._quarters(k.tick) <= quarters), 0)
@@ -305,9 +314,11 @@ class _PartWriter:
         heads: defaultdict[int, list[tuple[Fraction, int, NoteItem]]] = defaultdict(list)
         for (staff, _), filled in self.streams.items():
             for element in filled[i]:
-                heads[staff] += [(element.start, 0, item) for chord in element.graces for item in chord]
+                items = [(0, item) for chord in element.graces for item in chord]
                 if not element.ties_back:
-                    heads[staff] += [(element.start, 1, p.item) for p in element.pieces if p.first]
+                    items += [(1, p.item) for p in element.pieces if p.first]
+                for order, item in items:
+                    heads[self._drawn(item, staff)].append((element.start, order, item))
         printed: dict[int, str] = {}
         for notes in heads.values():
             state: dict[tuple[str, int], int] = {}

@@ -72,7 +72,7 @@ function symbolOf(api, articulation) {
 function nameOf(api, symbol) {
     var table = tableOf(api);
     for (var name in table) {
-        if (String(table[name]) === String(symbol)) {
+        if (Number(table[name]) === Number(symbol)) { // 3.x's numbers are objects
             return name;
         }
     }

@@ -30,7 +30,7 @@ function infer(items, division, gapless) {
     while (i < items.length) {
         var span = items[i].next - items[i].tick;
         var isPlain = gapless ? Math.abs(span - items[i].nominal) < TOLERANCE_TICKS : span > items[i].nominal - TOLERANCE_TICKS;
-        var group = isPlain ? null : groupAt(items, i, division);
+        var group = isPlain ? null : groupAt(items, i, division, gapless);
         for (var end = group ? group.end : i + 1; i < end; i++) {
             found.push(group ? group.tuplet : null);
         }
@@ -38,9 +38,9 @@ function infer(items, division, gapless) {
     return found;
 }
 
-function groupAt(items, first, division) {
+function groupAt(items, first, division, gapless) {
     for (var r = 0; r < RATIOS.length; r++) {
-        var group = completed(items, first, RATIOS[r][0], RATIOS[r][1], division);
+        var group = completed(items, first, RATIOS[r][0], RATIOS[r][1], division, gapless);
         if (group) {
             return group;
         }
@@ -49,15 +49,15 @@ function groupAt(items, first, division) {
 }
 
 // The shortest run of elements that fills a whole tuplet of this ratio; of mixed values rather one that fills a beat.
-function completed(items, first, actual, normal, division) {
+function completed(items, first, actual, normal, division, gapless) {
     var written = 0;
     var shortest = null;
     var isMixed = false;
     for (var i = first; i < items.length; i++) {
         var item = items[i];
         var sounding = (item.nominal * normal) / actual;
-        var isLast = item.next - item.tick > sounding + TOLERANCE_TICKS;
-        if (item.next - item.tick < sounding - TOLERANCE_TICKS) {
+        var isLast = item.next - item.tick > sounding + TOLERANCE_TICKS; // a gap follows
+        if (item.next - item.tick < sounding - TOLERANCE_TICKS || (isLast && (gapless || i === first))) {
             return shortest;
         }
         written += item.nominal;
