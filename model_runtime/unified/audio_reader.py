@@ -40,9 +40,9 @@ class ReaderConfig:
 
     history: int = 6
     first: int = 8
-    width: int = 32
-    narrow: int = 12
-    hidden: int = 40
+    width: int = 48
+    narrow: int = 16
+    hidden: int = 48
     context: int = 48
 
     def as_dict(self) -> dict[str, int]:
@@ -110,6 +110,13 @@ class AudioReader(nn.Module):
             torch.zeros(1, batch, config.context),
         )
 
+    def lowered(self) -> AudioReader:
+        """A copy in bfloat16 to compute gradients with, but for the recurrences, which would lose what changes slowly."""
+        copied = AudioReader(self.config).bfloat16()
+        copied.memory.float()
+        copied.context.float()
+        return copied
+
     def forward(self, frames: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """Read a block.
 
@@ -129,14 +136,14 @@ class AudioReader(nn.Module):
         x = F.relu(self.second(x) + self.register)  # (B·T, KEYS, width)
         x = self.mix(x)
         about = F.relu(self.listen(torch.cat([x.mean(dim=1), x.amax(dim=1)], dim=1)))
-        context, context_state = self.context(about.view(batch, steps, -1), state.context)
-        x = x + self.tell(context).view(batch * steps, 1, config.width)
+        context, context_state = self.context(about.view(batch, steps, -1).float(), state.context)
+        x = x + self.tell(context.to(x.dtype)).view(batch * steps, 1, config.width)
         by_key = x.view(batch, steps, KEYS, config.width).transpose(1, 2).reshape(batch * KEYS, steps, config.width)
-        remembered, key_state = self.memory(by_key, state.keys)
-        remembered = remembered.view(batch, KEYS, steps, config.hidden).transpose(1, 2)
+        remembered, key_state = self.memory(by_key.float(), state.keys)
+        remembered = remembered.to(x.dtype).view(batch, KEYS, steps, config.hidden).transpose(1, 2)
         both = torch.cat([remembered.reshape(batch * steps, KEYS, config.hidden), x], dim=2)
         logits = self.heads(self.mix_again(both)).view(batch, steps, KEYS, len(HEADS))
-        return logits, self.pedal(context).squeeze(2), State(kept, key_state, context_state)
+        return logits, self.pedal(context.to(x.dtype)).squeeze(2), State(kept, key_state, context_state)
 
     def _harmonics(self, bins: Tensor) -> Tensor:
         """Three bins around each of a key's partials, shape (N, KEYS, 3 × first × partials)."""

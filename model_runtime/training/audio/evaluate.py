@@ -1,0 +1,79 @@
+"""How well a network hears clips that it was not trained on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from model_runtime.training.audio.corpus import path_of, restored
+from model_runtime.training.audio.dataset import clips_there, load
+from model_runtime.unified.audio_reader import AudioReader
+from model_runtime.unified.audio_steps import FRAMES_A_STEP
+from model_runtime.unified.note_picking import NotePicker, PickedNote, PickingSettings
+
+Floats = npt.NDArray[np.float32]
+
+
+@torch.no_grad()
+def heads_of(reader: AudioReader, frames: Floats) -> Floats:
+    """Probabilities of the heads over all frames, shape (steps, KEYS, 4)."""
+    state, found = reader.start(1), []
+    block = 256 * FRAMES_A_STEP
+    for start in range(0, len(frames) // FRAMES_A_STEP * FRAMES_A_STEP, block):
+        some = frames[start : start + block]
+        some = some[: len(some) // FRAMES_A_STEP * FRAMES_A_STEP]
+        logits, _, state = reader(torch.from_numpy(some)[None], state)
+        found.append(torch.sigmoid(logits[0]).numpy())
+    return np.concatenate(found)
+
+
+def picked_notes(heads: Floats, settings: PickingSettings | None = None) -> list[PickedNote]:
+    """All notes that the picker finds."""
+    picker, notes = NotePicker(settings), []
+    for step in heads:
+        notes += picker.step(step).struck
+    notes += picker.finish().struck
+    return notes
+
+
+def scores(truth: npt.NDArray[np.floating], notes: list[PickedNote]) -> dict[str, float]:
+    """F1 of onsets (50 ms), of onsets and ends (20 %, at least 50 ms), and the error of velocities.
+
+    Args:
+        truth: Columns onset, end, pitch, velocity.
+    """
+    from mir_eval.transcription import match_notes, precision_recall_f1_overlap
+
+    if not notes or not len(truth):
+        return {"onset_f1": 0.0, "note_f1": 0.0, "precision": 0.0, "recall": 0.0}
+    spans = np.array([[n.onset_s, n.offset_s or n.onset_s + 0.1] for n in notes])
+    hertz = 440.0 * 2.0 ** ((np.array([n.pitch for n in notes]) - 69) / 12)
+    true_spans, true_hertz = truth[:, :2].astype(float), 440.0 * 2.0 ** ((truth[:, 2].astype(float) - 69) / 12)
+    true_spans[:, 1] = np.maximum(true_spans[:, 1], true_spans[:, 0] + 0.01)
+    precision, recall, onset_f1, _ = precision_recall_f1_overlap(
+        true_spans, true_hertz, spans, hertz, offset_ratio=None
+    )
+    _, _, note_f1, _ = precision_recall_f1_overlap(true_spans, true_hertz, spans, hertz)
+    result = {"onset_f1": onset_f1, "note_f1": note_f1, "precision": precision, "recall": recall}
+    pairs = match_notes(true_spans, true_hertz, spans, hertz, offset_ratio=None)
+    if pairs and truth.shape[1] > 3:
+        result["velocity_error"] = float(np.mean([abs(truth[i, 3] - notes[j].velocity) for i, j in pairs]))
+    return {name: float(value) for name, value in result.items()}
+
+
+def measured(reader: AudioReader, folder: Path, clips: int) -> dict[str, float]:
+    """Means over the first clips of the development split, all together and for each kind."""
+    reader.eval()
+    found: dict[str, list[float]] = defaultdict(list)
+    for number in range(min(clips, clips_there(folder, "dev"))):
+        clip = load(path_of(folder, "dev", number))
+        notes = picked_notes(heads_of(reader, restored(clip.frames)))
+        result = scores(clip.notes, notes)
+        for name, value in result.items():
+            found[name].append(value)
+        found[f"onset_f1_{clip.about['kind'].replace(' ', '_')}"].append(result["onset_f1"])
+    return {name: round(float(np.mean(values)), 4) for name, values in sorted(found.items())}
