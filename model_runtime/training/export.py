@@ -97,13 +97,13 @@ def export(trunk: Trunk, out: Path, about: dict[str, Any]) -> list[Path]:
         {"ids": {0: "batch", 1: "source", 2: "fields"}, "places": {0: "batch", 1: "source"}, "from": {}, "to": {}},
         {"keys": {1: "batch", 3: "source"}, "values": {1: "batch", 3: "source"}},
     )
+    token = torch.zeros(size, dtype=torch.long)
     remembered = torch.zeros(blocks, size, c.heads, source, head)
     before = torch.zeros(blocks, size, c.heads, past, head)
     memory_axes, past_axes = {1: "batch", 3: "source"}, {1: "batch", 3: "past"}
     _export(
         DecoderGraph(trunk),
-        (torch.zeros(size, dtype=torch.long), one, remembered, remembered)
-        + (torch.ones(size, source, dtype=torch.bool), before, before),
+        (token, one, remembered, remembered, torch.ones(size, source, dtype=torch.bool), before, before),
         decoder,
         {"token": {0: "batch"}, "step": {}, "keys": memory_axes, "values": memory_axes}
         | {"mask": {0: "batch", 1: "source"}, "past_keys": past_axes, "past_values": past_axes},

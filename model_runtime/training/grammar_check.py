@@ -1,6 +1,6 @@
 """How much of the corpus the grammar admits: windows drawn at random, walked through symbol by symbol.
 
-    python -m model_runtime.training.grammar_check --data CORPUS [--windows 4000]
+python -m model_runtime.training.grammar_check --data CORPUS [--windows 4000]
 """
 
 from __future__ import annotations

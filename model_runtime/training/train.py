@@ -3,7 +3,10 @@
     python -m model_runtime.training.train --data CORPUS --out RUN --resume
 
 RUN gets `checkpoint.pt` (every few minutes, and when told to stop), `curve.csv`, `dev.csv`, `curve.png` and
-`settings.json`. A run that was killed goes on from its last checkpoint with exactly the batches it would have seen.
+`settings.json`. A run that was killed goes on from its last checkpoint with exactly the batches it would have seen; one
+whose folder is empty goes on, if told to resume, from the weights that are shipped. On several processes or GPUs:
+
+    torchrun --nproc-per-node 2 -m model_runtime.training.train --data CORPUS --out RUN --resume
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from model_runtime.tokens.vocabulary import NOTATION_IDS, PAD_ID, SYMBOLIC_SIZE, fingerprint
 from model_runtime.training import curve
@@ -32,9 +35,6 @@ from model_runtime.training.evaluate import measured
 from model_runtime.unified.architecture import Trunk, TrunkConfig, symbol_id
 
 log = logging.getLogger(__name__)
-_WRITTEN = torch.tensor(NOTATION_IDS)
-_INDEX_OF = torch.full((SYMBOLIC_SIZE,), -1)
-_INDEX_OF[_WRITTEN] = torch.arange(len(NOTATION_IDS))
 
 
 @dataclass(frozen=True)
@@ -83,20 +83,35 @@ def learning_rate(step: int, settings: Settings) -> float:
     return settings.rate * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * done)))
 
 
-def losses(trunk: Trunk, batch: Batch, smoothing: float) -> tuple[Tensor, Tensor]:
-    """Mean loss a target token, and mean loss of the pointer where there is something to point at."""
-    start = symbol_id("to", "notation")
-    ids, places = torch.from_numpy(batch.ids), torch.from_numpy(batch.places)
-    target, pointers = torch.from_numpy(batch.target), torch.from_numpy(batch.pointers)
-    memory, mask = trunk.encode(ids, places, symbol_id("from", batch.source), start)
-    given = torch.cat([torch.full((len(target), 1), start), target[:, :-1]], dim=1)  # (B, T)
-    hidden, pointing = trunk.decode(given, memory, mask)  # (B, T, d), (B, T, S)
-    written = target != PAD_ID
-    symbol_loss = F.cross_entropy(
-        trunk.logits(hidden[written], _WRITTEN), _INDEX_OF[target[written]], label_smoothing=smoothing
-    )
-    pointer_loss = F.cross_entropy(pointing.flatten(0, 1), pointers.flatten(), ignore_index=-1)
-    return symbol_loss, pointer_loss
+class Objective(nn.Module):
+    """What a step makes smaller: the loss of a batch's symbols, and of where the taught head looks."""
+
+    def __init__(self, trunk: Trunk, smoothing: float) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self._smoothing = smoothing
+        self.written: Tensor
+        self.index_of: Tensor
+        self.register_buffer("written", torch.tensor(NOTATION_IDS), persistent=False)
+        index_of = torch.full((SYMBOLIC_SIZE,), -1)
+        index_of[self.written] = torch.arange(len(NOTATION_IDS))
+        self.register_buffer("index_of", index_of, persistent=False)
+
+    def forward(self, source: str, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Mean loss a target token, and mean loss of the pointer where there is something to point at (else 0)."""
+        trunk, target = self.trunk, batch["target"]
+        start = symbol_id("to", "notation")
+        memory, mask = trunk.encode(batch["ids"], batch["places"], symbol_id("from", source), start)
+        given = torch.cat([torch.full_like(target[:, :1], start), target[:, :-1]], dim=1)  # (B, T)
+        hidden, pointing = trunk.decode(given, memory, mask)  # (B, T, d), (B, T, S)
+        there = target != PAD_ID
+        symbols = F.cross_entropy(
+            trunk.logits(hidden[there], self.written), self.index_of[target[there]], label_smoothing=self._smoothing
+        )
+        pointers = F.cross_entropy(
+            pointing.flatten(0, 1), batch["pointers"].flatten(), ignore_index=-1, reduction="sum"
+        ) / (batch["pointers"] >= 0).sum().clamp(min=1)
+        return symbols, pointers
 
 
 class Run:
@@ -115,9 +130,11 @@ class Run:
     ) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self.out, self.settings = out, settings
+        self.fabric = processes()
         self._lock = (out / "lock").open("w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two runs in one folder would spoil each other
+            if self.fabric.is_global_zero:  # two runs in one folder would spoil each other
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._prepare(data, config, resume=resume)
         except BaseException:
             self._lock.close()
@@ -129,16 +146,23 @@ class Run:
         self.seconds = 0.0
         torch.manual_seed(settings.seed)
         state = self._saved() if resume else None
-        self.trunk = Trunk(TrunkConfig(**state["config"]) if state else config)
-        self.average = {name: value.detach().clone() for name, value in self.trunk.state_dict().items()}
+        shipped = _shipped() if resume and state is None and config is None else None
+        known = state or shipped
+        self.trunk = Trunk(TrunkConfig(**known["config"]) if known else config)
+        if shipped:
+            self.trunk.load_state_dict(shipped["model"])
+        objective = Objective(self.trunk, settings.smoothing)
         matrices = [p for p in self.trunk.parameters() if p.dim() > 1]
         others = [p for p in self.trunk.parameters() if p.dim() <= 1]
         groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98), fused=True)
+        optimizer = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98), fused=True)
+        self._objective, self.optimizer = self.fabric.setup(objective, optimizer)
+        self.average = {name: value.detach().clone() for name, value in self.trunk.state_dict().items()}
         if state:
             self._restore(state)
         self.corpus, self.dev = Corpus(data, TRAINING_SPLITS), Corpus(data, ("dev",))
-        (self.out / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
+        if self.fabric.is_global_zero:
+            (self.out / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
         self.stopping = False
         self._pool: list[Batch] | None = None
 
@@ -160,15 +184,25 @@ class Run:
     def _restore(self, state: dict[str, Any]) -> None:
         self.trunk.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.average = state["average"]
-        self.step, self.pool, self.batch = state["step"], state["pool"], state["batch"]
+        self.average = {name: value.to(self.fabric.device) for name, value in state["average"].items()}
+        self.step = state["step"]
+        places = state.get("places") or [(state["pool"], state["batch"])]
+        if len(places) == self.fabric.world_size:
+            self.pool, self.batch = places[self.fabric.global_rank]
+        else:  # on another number of processes than before: behind all that was seen
+            self.pool = max(pool for pool, _ in places) + 1
         self.windows, self.seconds = state["windows"], state["seconds"]
         torch.set_rng_state(state["random"])
-        for name in ("curve.csv", "dev.csv"):
-            curve.forget_after(self.out / name, self.step)
+        if self.fabric.is_global_zero:
+            for name in ("curve.csv", "dev.csv"):
+                curve.forget_after(self.out / name, self.step)
 
     def save(self) -> None:
-        """Write the checkpoint beside the old one, then take its place."""
+        """Write the checkpoint beside the old one, then take its place. Every process calls it."""
+        own = torch.tensor([self.pool, self.batch], device=self.fabric.device)
+        places = self.fabric.all_gather(own).view(-1, 2).tolist()
+        if not self.fabric.is_global_zero:
+            return
         state = {
             "vocabulary": fingerprint(),
             "config": self.trunk.config.as_dict(),
@@ -176,7 +210,7 @@ class Run:
             "model": self.trunk.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
-            **{"step": self.step, "pool": self.pool, "batch": self.batch, "windows": self.windows},
+            **{"step": self.step, "pool": self.pool, "batch": self.batch, "windows": self.windows, "places": places},
             **{"seconds": self.seconds, "random": torch.get_rng_state()},
         }
         temporary = self.out / "checkpoint.partial"
@@ -191,8 +225,9 @@ class Run:
         while self._pool is None or self.batch >= len(self._pool):
             if self._pool is not None:
                 self.pool, self.batch = self.pool + 1, 0
-            settings = self.settings
-            self._pool = batches(self.corpus, settings.weights, settings.tokens, settings.seed, self.pool)
+            settings, fabric = self.settings, self.fabric
+            number = self.pool * fabric.world_size + fabric.global_rank
+            self._pool = batches(self.corpus, settings.weights, settings.tokens, settings.seed, number)
         self.batch += 1
         return self._pool[self.batch - 1]
 
@@ -201,16 +236,15 @@ class Run:
         self.trunk.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.step, self.settings)
-        symbol_loss, pointer_loss = losses(self.trunk, batch, self.settings.smoothing)
-        total = symbol_loss
-        if torch.isfinite(pointer_loss):  # a batch may have nothing to point at
-            total = total + self.settings.pointer * pointer_loss
+        arrays = {"ids": batch.ids, "places": batch.places, "target": batch.target, "pointers": batch.pointers}
+        tensors = {name: torch.from_numpy(value).to(self.fabric.device) for name, value in arrays.items()}
+        symbol_loss, pointer_loss = self._objective(batch.source, tensors)
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        self.fabric.backward(symbol_loss + self.settings.pointer * pointer_loss)
         torch.nn.utils.clip_grad_norm_(self.trunk.parameters(), self.settings.clip)
         self.optimizer.step()
         self.step += 1
-        self.windows += len(batch.target)
+        self.windows += len(batch.target) * self.fabric.world_size
         self._average()
         return symbol_loss.item(), pointer_loss.item()
 
@@ -221,7 +255,10 @@ class Run:
         torch._foreach_lerp_(list(self.average.values()), [now[name] for name in self.average], 1.0 - keep)
 
     def evaluate(self) -> dict[str, float]:
-        """SER of the averaged weights on the development windows, appended to `dev.csv`; draws the curve."""
+        """SER of the averaged weights on the development windows, appended to `dev.csv`; draws the curve.
+
+        One process does it, on the CPU.
+        """
         trunk = Trunk(self.trunk.config)
         trunk.load_state_dict(self.average)
         result = measured(trunk, self.dev, self.settings.dev_windows)
@@ -238,14 +275,15 @@ class Run:
         meter = _Meter(self.windows)
         last_save = time.monotonic()
         end = min(until or self.settings.steps, self.settings.steps)
-        while self.step < end and not self.stopping:
+        first = self.fabric.is_global_zero
+        while self.step < end and not self._agreed(self.stopping):
             started = time.monotonic()
             evaluations = self._evaluations_due()
             batch = self.next_batch()
             loss, pointer_loss = self.train_step(batch)
             self.seconds += time.monotonic() - started
             meter.add(batch.source, loss, pointer_loss, time.monotonic() - started)
-            if self.step % self.settings.log_steps == 0:
+            if self.step % self.settings.log_steps == 0 and first:
                 row = meter.row(self.windows)
                 rate = round(learning_rate(self.step, self.settings), 7)
                 curve.append(
@@ -253,13 +291,43 @@ class Run:
                     {"step": self.step, "hours": round(self.seconds / 3600, 4), "rate": rate, **row},
                 )
                 log.info("step %d %s", self.step, row)
-            if self._evaluations_due() > evaluations:
+            if self._agreed(self._evaluations_due() > evaluations):
                 self.save()
-                log.info("step %d dev %s", self.step, self.evaluate())
-            if time.monotonic() - last_save > self.settings.save_s:
+                if first:
+                    log.info("step %d dev %s", self.step, self.evaluate())
+                self.fabric.barrier()
+            if self._agreed(time.monotonic() - last_save > self.settings.save_s):
                 last_save = time.monotonic()
                 self.save()
         self.save()
+
+    def _agreed(self, wish: bool) -> bool:
+        """What the first process wishes: clocks and signals differ between processes."""
+        return bool(self.fabric.broadcast(wish)) if self.fabric.world_size > 1 else wish
+
+
+def processes() -> Any:
+    """This process alone, or the group that `torchrun` started, on GPUs where there are any."""
+    from lightning_fabric import Fabric
+
+    together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    nodes = int(os.environ.get("WORLD_SIZE", "1")) // together
+    accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    strategy = "ddp" if together * nodes > 1 else "auto"
+    fabric = Fabric(accelerator=accelerator, devices=together, num_nodes=nodes, strategy=strategy)
+    fabric.launch()
+    return fabric
+
+
+def _shipped() -> dict[str, Any] | None:
+    """Config and weights that lie in the package, if any do."""
+    from model_runtime.training.export import weights_of
+    from model_runtime.unified.inference import ENCODER, weights_folder
+
+    if not (weights_folder() / ENCODER).is_file():
+        return None
+    config, weights = weights_of(weights_folder())
+    return {"config": config, "model": weights}
 
 
 class _Meter:
@@ -294,7 +362,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the unified model's trunk.")
     parser.add_argument("--data", type=Path, required=True, help="corpus folder")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the folder's checkpoint, or from the shipped weights"
+    )
     parser.add_argument("--steps", type=int, default=Settings.steps)
     parser.add_argument("--until", type=int, default=None, help="stop at this step, without changing the schedule")
     parser.add_argument("--threads", type=int, default=1)

@@ -42,7 +42,18 @@ _SUFFIXES: tuple[tuple[str, ...], ...] = (
     v.TREMOLO_MARKS,
 )
 _RANK = {token: rank for rank, tokens in enumerate(_SUFFIXES) for token in tokens}
-_REPEATED = frozenset(("dot", "beam:begin", "beam:end", "beam:forward-hook", "beam:backward-hook", "slur:start", "slur:stop", *v.ARTICULATIONS))
+_REPEATED = frozenset(
+    (
+        "dot",
+        "beam:begin",
+        "beam:end",
+        "beam:forward-hook",
+        "beam:backward-hook",
+        "slur:start",
+        "slur:stop",
+        *v.ARTICULATIONS,
+    )
+)
 _SOUNDING_ONLY = frozenset((*v.ACCIDENTALS, *v.STEMS, "tied:stop", "tied:start", "slur:stop", "slur:start"))
 _PITCHES, _TYPES, _VOICES, _STAVES = map(frozenset, (v.PITCHES, v.NOTE_TYPES, v.VOICES, v.STAVES))
 _KEYS, _BEATS, _BEAT_TYPES, _CLEFS = map(frozenset, (v.KEYS, v.BEATS, v.BEAT_TYPES, v.CLEFS))

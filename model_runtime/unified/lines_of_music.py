@@ -167,7 +167,14 @@ def _opening(glyphs: Sequence[Glyph]) -> list[Glyph]:
 
 
 def _placed(
-    glyphs: list[Glyph], left: float, measures: int, before: Head, start: Head, opening: list[Glyph], line: int, staves: int
+    glyphs: list[Glyph],
+    left: float,
+    measures: int,
+    before: Head,
+    start: Head,
+    opening: list[Glyph],
+    line: int,
+    staves: int,
 ) -> PlacedWindow:
     shift = 0.0
     if left > 0:
@@ -210,7 +217,7 @@ def join(windows: Sequence[PlacedWindow], written: Sequence[Written]) -> tuple[l
         measures = _measure_tokens(result, placed.window.measures or 1)
         for i, (own, confidence) in enumerate(measures):
             cut = split_head(own)
-            opening: list[str] = [t for t in own[1:cut]] if i else []
+            opening: list[str] = list(own[1:cut]) if i else []
             if i == 0:
                 opening = _changed(head, placed)
                 head = placed.head.copy()
