@@ -5,8 +5,8 @@ clock every tenth of a second; nothing of what is to come is known. Two kinds: t
 DIR/data/lieder (`dev`) played by our own performer with rubato, whose beats and barlines are known exactly.
 
 `beat_f1_…` and `downbeat_f1_…` compare the beats and barlines that were given out with the annotated ones (70 ms, the
-first five seconds left out, `mir_eval`); `_offline` is the beat tracker that knows the whole performance. `note_f1_…` is
-that of `benchmarks.note_f1` over all bars of a session, beside the offline quantiser's.
+first five seconds left out, `mir_eval`); `_offline` is the beat tracker that knows the whole performance.
+`note_f1_…` is that of `benchmarks.note_f1` over all bars of a session, beside the offline quantiser's.
 """
 
 from __future__ import annotations

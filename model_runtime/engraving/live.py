@@ -29,7 +29,8 @@ _OPTIONS: dict[str, object] = {
     "pageMarginRight": 10,
     "pageMarginTop": 10,
     "pageMarginBottom": 10,
-    "mnumInterval": 1,
+    "mnumInterval": 0,  # at the beginning of each line
+    "minLastJustification": 0.4,
     "svgViewBox": True,
     "svgRemoveXlink": True,
     "svgFormatRaw": True,
@@ -56,7 +57,7 @@ class BarEngraver:
         toolkit.setOptions({**_OPTIONS, "pageWidth": round(width_px * 100 / SCALE)})
         toolkit.resetXmlIdSeed(1)
         with caught_stderr([]):
-            loaded = toolkit.loadData(_without_tempo(notation))
+            loaded = toolkit.loadData(_for_the_screen(notation))
             svg = str(toolkit.renderToSVG(1)) if loaded else ""
         if not svg:
             raise InvalidValue("These bars cannot be engraved.")
@@ -73,14 +74,22 @@ class BarEngraver:
         return self._toolkit
 
 
-def _without_tempo(notation: Notation) -> str:
-    """The document without tempo marks, whose notes would need a music font among the page's letters."""
+def _for_the_screen(notation: Notation) -> str:
+    """The document without what would come and go with every bar (dynamics, tempo) and without the part's name."""
     root = deepcopy(notation.root)
-    for direction in root.xpath("//direction[direction-type/metronome]"):
-        direction.getparent().remove(direction)
-    return etree.tostring(root, encoding="unicode")
+    for kind in ("metronome", "words", "dynamics"):
+        for direction in root.findall(f".//direction/direction-type/{kind}/../.."):
+            measure = direction.getparent()
+            if measure is not None:
+                measure.remove(direction)
+    for name in ("part-name", "part-abbreviation"):
+        for element in root.iter(name):
+            element.text = ""
+    return str(etree.tostring(root, encoding="unicode"))
 
 
 def _plain(svg: str) -> str:
+    """The picture without styles, which a strict page does not take; lines say themselves how they are drawn."""
     svg = re.sub(r"<style.*?</style>|<desc>.*?</desc>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<(ellipse|path|polygon|polyline|rect)(?=\s)(?![^>]*\sstroke=)", r'<\1 stroke="currentColor"', svg)
     return svg.replace(' color="black"', "")
