@@ -20,6 +20,7 @@ from protocol.live import LIVE_CONTENTS
 from protocol.live import LiveNote as LiveNote
 from protocol.live import LiveStart as LiveStart
 from protocol.live import LiveStop as LiveStop
+from protocol.live_score import LIVE_SCORE_CONTENTS
 
 # ---- sources -------------------------------------------------------------------------------------------------------
 
@@ -322,6 +323,7 @@ CONTENTS: dict[str, type[Content]] = {
     "failed": Failed,
     "cancelled": Cancelled,
     **LIVE_CONTENTS,
+    **LIVE_SCORE_CONTENTS,
 }
 """Type name → content model."""
 

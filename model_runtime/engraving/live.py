@@ -25,7 +25,7 @@ _OPTIONS: dict[str, object] = {
     "footer": "none",
     "adjustPageHeight": True,
     "pageHeight": 60000,
-    "pageMarginLeft": 10,
+    "pageMarginLeft": 70,  # for the brace
     "pageMarginRight": 10,
     "pageMarginTop": 10,
     "pageMarginBottom": 10,
@@ -82,6 +82,8 @@ def _for_the_screen(notation: Notation) -> str:
             measure = direction.getparent()
             if measure is not None:
                 measure.remove(direction)
+    for style in root.findall(".//barline/bar-style"):  # the music goes on
+        style.text = "regular"
     for name in ("part-name", "part-abbreviation"):
         for element in root.iter(name):
             element.text = ""
@@ -91,5 +93,6 @@ def _for_the_screen(notation: Notation) -> str:
 def _plain(svg: str) -> str:
     """The picture without styles, which a strict page does not take; lines say themselves how they are drawn."""
     svg = re.sub(r"<style.*?</style>|<desc>.*?</desc>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*" class="[^"]*\bplaceholder\b[^"]*"><[^>]*/></g>', "", svg)
     svg = re.sub(r"<(ellipse|path|polygon|polyline|rect)(?=\s)(?![^>]*\sstroke=)", r'<\1 stroke="currentColor"', svg)
     return svg.replace(' color="black"', "")

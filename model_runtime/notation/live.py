@@ -20,12 +20,13 @@ import numpy as np
 from model_runtime.listening import HeardNote
 from model_runtime.modality import Control, Notation, Note
 from model_runtime.notation.beats import accent_classes
-from model_runtime.notation.live_bars import Bar, Played, score_of_bars, write_again, write_bar
+from model_runtime.notation.live_bars import Bar, Played, quarters_per_minute, score_of_bars, write_again, write_bar
 from model_runtime.notation.live_beats import BarTimes, TrackedBars
 from model_runtime.notation.live_key import RunningKey
 from model_runtime.notation.live_map import MappedBars
 from model_runtime.notation.live_score import write_last_bars
 from model_runtime.notation.onsets import CHORD_SPAN_S, Chord, gather_chords
+from model_runtime.notation.quantised import ScoreKey
 from model_runtime.options import Options
 from model_runtime.tempo import TempoMap
 
@@ -113,12 +114,21 @@ class LiveNotation:
         """The last bars that are over, at most `KEPT_BARS`."""
         return list(self._bars)[-count:]
 
+    @property
+    def key(self) -> ScoreKey:
+        """The key signature of the last bars."""
+        return self._key.key()
+
+    @property
+    def quarters_per_minute(self) -> float:
+        """The tempo of the last bars; 0 before any is over."""
+        return quarters_per_minute(self.bars(4)) if self._bars else 0.0
+
     def notation(self, count: int = 4) -> Notation:
         """The last bars as MusicXML with their numbers; one empty bar before any is over."""
         bars = self.bars(count)
-        key = self._key.key()
         return write_last_bars(
-            bars, score_of_bars(bars, key, self._program, self._options.title) if bars else None, self._options
+            bars, score_of_bars(bars, self.key, self._program, self._options.title) if bars else None, self._options
         )
 
     # ---- beats ------------------------------------------------------------------------------------------------------
