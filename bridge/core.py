@@ -18,10 +18,13 @@ from bridge.access import Refused
 from bridge.events import EventHub
 from bridge.job import unknown_job
 from bridge.jobs import Jobs
+from bridge.live.sessions import LiveSessions
 from bridge.service import Client, Reply
 from bridge.settings import Settings
 from bridge.validation import sentence_of
 from protocol import PROTOCOL_VERSION
+from protocol.live import LiveKeep, LiveList, LiveSourceList, LiveSources, LiveStart, LiveStatus, LiveStop
+from protocol.live import LiveSessions as LiveSessionList
 from protocol.messages import (
     CONTENTS,
     Cancel,
@@ -54,13 +57,22 @@ class Core:
     Args:
         settings: Limits for the welcome.
         jobs: Where work goes.
-        events: Where events of jobs come from.
+        events: Where events of jobs and live sessions come from.
+        live: Live sessions.
         on_shutdown: Called when a client asks the daemon to end, with whether running jobs may finish first.
     """
 
-    def __init__(self, settings: Settings, jobs: Jobs, events: EventHub, on_shutdown: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        jobs: Jobs,
+        events: EventHub,
+        live: LiveSessions,
+        on_shutdown: Callable[[bool], None],
+    ) -> None:
         self.settings = settings
         self.jobs = jobs
+        self.live = live
         self.server = f"scorebridge {metadata.version('scorebridge')}"
         self._events = events
         self._on_shutdown = on_shutdown
@@ -74,6 +86,12 @@ class Core:
             Cancel: self._cancel,
             ListJobs: self._list,
             Shutdown: self._shutdown,
+            LiveStart: self._live_start,
+            LiveStop: self._live_stop,
+            LiveStatus: self._live_status,
+            LiveList: self._live_list,
+            LiveSources: self._live_sources,
+            LiveKeep: self._live_keep,
         }
 
     @property
@@ -90,8 +108,9 @@ class Core:
         return Reply(Message.of(content, parent=message.id, session=message.session), answer_buffers)
 
     def disconnected(self, client: Client) -> None:
-        """A door saw a client's connection end: its jobs with a lease are not kept for it for long."""
+        """A door saw a client's connection end: its jobs and sessions with a lease are not kept for it for long."""
         self.jobs.abandon(client.id)
+        self.live.abandon(client.id)
 
     async def _answer(self, message: Message, buffers: Sequence[bytes], client: Client) -> Answer:
         _check_version(message.version)
@@ -120,6 +139,7 @@ class Core:
             "queue_length": self.settings.queue_length,
             "queue_per_client": self.settings.queue_per_client,
             "job_seconds": self.settings.worker_time_s,
+            "live_sessions": self.settings.live_sessions,
             "memory_bytes": self.settings.worker_memory_bytes,
         }
         return Welcome(server=self.server, limits=limits, **about), ()
@@ -153,6 +173,26 @@ class Core:
         self._on_shutdown(shutdown.wait)
         return Ok(), ()
 
+    async def _live_start(self, start: LiveStart, message: Message, buffers: Sequence[bytes], client: Client) -> Answer:
+        return await self.live.start(start, client.id, message.id, message.session), ()
+
+    async def _live_stop(self, stop: LiveStop, message: Message, buffers: Sequence[bytes], client: Client) -> Answer:
+        return await self.live.stop(stop.live), ()
+
+    async def _live_status(self, ask: LiveStatus, message: Message, buffers: Sequence[bytes], client: Client) -> Answer:
+        return self.live.status(ask.live), ()
+
+    async def _live_list(self, ask: LiveList, message: Message, buffers: Sequence[bytes], client: Client) -> Answer:
+        return LiveSessionList(sessions=self.live.newest()), ()
+
+    async def _live_sources(
+        self, ask: LiveSources, message: Message, buffers: Sequence[bytes], client: Client
+    ) -> Answer:
+        return LiveSourceList(sources=await self.live.sources(ask.kinds)), ()
+
+    async def _live_keep(self, keep: LiveKeep, message: Message, buffers: Sequence[bytes], client: Client) -> Answer:
+        return await self.live.keep(keep), ()
+
     async def _about(self) -> dict[str, Any]:
         """What can be translated. The first question waits for a worker; later ones refresh it in the background."""
         pool = self.jobs.pool
@@ -180,8 +220,6 @@ def _check_version(theirs: str) -> None:
 
 
 def _not_a_request(name: str) -> Refused:
-    if name.startswith("live."):
-        return Refused("unsupported", "Live sessions are not part of this version of ScoreBridge.")
     return Refused("not_a_request", f"A message of type {name!r} is an answer or an event, not a request.")
 
 

@@ -22,6 +22,7 @@ from bridge.doors.door import Door
 from bridge.events import EventHub
 from bridge.jobs import Jobs
 from bridge.journal import Journal, JournalFull
+from bridge.live.sessions import LiveSessions
 from bridge.lock import FolderLock, Locked
 from bridge.memory import tidy_when_idle
 from bridge.results import Store
@@ -56,6 +57,7 @@ class Daemon:
         self._doors: list[Door] = []
         self._journal: Journal | None = None
         self._jobs: Jobs | None = None
+        self._live: LiveSessions | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._tidying: asyncio.Task[None] | None = None
         self._finishing: asyncio.Task[None] | None = None
@@ -89,7 +91,8 @@ class Daemon:
         try:
             self._lock()
             jobs, lost = self._start_jobs()
-            await self._open_doors(Core(self.settings, jobs, self.events, self._end_for_client))
+            live = self._live = LiveSessions(self.settings, jobs, self.events)
+            await self._open_doors(Core(self.settings, jobs, self.events, live, self._end_for_client))
             for event in lost:
                 self.events.publish(event)
         except (OSError, JournalFull) as error:
@@ -110,6 +113,9 @@ class Daemon:
         for task in (self._sweeping, self._tidying, self._finishing):
             if task is not None:
                 task.cancel()
+        if self._live is not None:
+            await self._live.close()
+            self._live = None
         if self._jobs is not None:
             await self._jobs.close()
         doors, self._doors = self._doors, []

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
         worker_jobs: Jobs after which a worker is replaced by a fresh one.
         worker_idle_s: Seconds without work after which a worker is replaced by a fresh, small one.
         worker_start_s: Longest time that a worker may take to start.
+        live_sessions: Most live sessions at a time; more are refused.
+        live_reader: What hears the notes of live sessions: a name of `bridge.live.readers`, or MODULE:FUNCTION.
         keep_days: Results older than this are removed.
         keep_bytes: Oldest results are removed while all together are larger.
         keep_jobs: Most ended jobs that are remembered.
@@ -96,6 +98,9 @@ class Settings(BaseSettings):
     worker_jobs: Annotated[int, Field(ge=1)] = 500
     worker_idle_s: Annotated[float, Field(gt=0)] = 900.0
     worker_start_s: Annotated[float, Field(gt=0)] = 60.0
+
+    live_sessions: Annotated[int, Field(ge=0, le=64)] = Field(default_factory=lambda: 2 * (os.cpu_count() or 1))
+    live_reader: str = "unified"
 
     keep_days: Annotated[float, Field(ge=0)] = 14.0
     keep_bytes: Annotated[int, Field(ge=0)] = 5 * 1024 * MEBIBYTE
@@ -134,6 +139,11 @@ class Settings(BaseSettings):
     def work_folder(self) -> Path:
         """Where jobs work; emptied when the daemon starts."""
         return self.data / "work"
+
+    @property
+    def live_folder(self) -> Path:
+        """What live sessions heard, as they heard it."""
+        return self.data / "live"
 
     @property
     def results_folder(self) -> Path:

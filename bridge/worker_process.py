@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,17 +79,26 @@ class Worker:
     _ending: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(cls, scratch_root: Path) -> Worker:
-        """Start a process; it becomes ready later (`wait_ready`)."""
+    async def start(
+        cls, scratch_root: Path, module: str = "bridge.worker", sockets: Sequence[socket.socket] = ()
+    ) -> Worker:
+        """Start a process; it becomes ready later (`wait_ready`).
+
+        Args:
+            scratch_root: Where it gets a folder for temporary files.
+            module: What it runs.
+            sockets: What else it gets: their numbers are its last arguments.
+        """
         scratch = Path(tempfile.mkdtemp(prefix="worker-", dir=scratch_root))
         ours, theirs = socket.socketpair()
+        given = (theirs.fileno(), *(end.fileno() for end in sockets))
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-m", "bridge.worker", str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-m", module, str(given[0]), str(os.getpid()), *map(str, given[1:])],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=given,
                 start_new_session=True,
                 env={**os.environ, "TMPDIR": str(scratch), "PYTHONUNBUFFERED": "1"},
             )

@@ -97,16 +97,28 @@ def _encoded_audio(packet: AudioPacket) -> bytes:
     return header + samples
 
 
-def _decoded_audio(datagram: bytes) -> AudioPacket:
+def checked_audio(datagram: bytes) -> tuple[str, int, int]:
+    """Identifier, sample rate and number of channels of an audio packet whose samples follow its header.
+
+    Raises:
+        ReaStreamError: it is no audio packet, or its sizes contradict each other.
+    """
+    if datagram[:4] != b"MRSR" or len(datagram) < AUDIO_HEADER.size:
+        raise ReaStreamError("The datagram is not a ReaStream packet.")
     _, size, identifier, channels, sample_rate, block_bytes = AUDIO_HEADER.unpack_from(datagram)
     if size != len(datagram) or block_bytes != size - AUDIO_HEADER.size:
         raise ReaStreamError("The packet's sizes contradict each other.")
     if not channels >= 1 or sample_rate <= 0 or block_bytes > MAX_BLOCK_BYTES or block_bytes % (4 * channels):
         raise ReaStreamError("The packet's block is not whole samples of its channels.")
-    flat = struct.unpack_from(f"<{block_bytes // 4}f", datagram, AUDIO_HEADER.size)
+    return _identifier_text(identifier), sample_rate, channels
+
+
+def _decoded_audio(datagram: bytes) -> AudioPacket:
+    identifier, sample_rate, channels = checked_audio(datagram)
+    flat = struct.unpack_from(f"<{(len(datagram) - AUDIO_HEADER.size) // 4}f", datagram, AUDIO_HEADER.size)
     frames = len(flat) // channels
     return AudioPacket(
-        _identifier_text(identifier),
+        identifier,
         sample_rate,
         tuple(flat[index * frames : (index + 1) * frames] for index in range(channels)),
     )

@@ -14,6 +14,7 @@ from bridge.core import Core
 from bridge.events import EventHub
 from bridge.jobs import Jobs
 from bridge.journal import Journal
+from bridge.live.sessions import LiveSessions
 from bridge.results import Store
 from bridge.service import Client
 from bridge.settings import Settings
@@ -60,11 +61,13 @@ class House:
         self.hub.subscribe(self._hear)
         gate = Gate(self.settings.roots, self.settings.max_file_bytes)
         self.jobs = Jobs(self.settings, self.journal, self.store, gate, self.hub)
-        self.core = Core(self.settings, self.jobs, self.hub, self.shutdowns.append)
+        self.live = LiveSessions(self.settings, self.jobs, self.hub)
+        self.core = Core(self.settings, self.jobs, self.hub, self.live, self.shutdowns.append)
         self.jobs.pool.open()
         return self
 
     async def close(self) -> None:
+        await self.live.close()
         await self.jobs.close()
         self.journal.close()
 

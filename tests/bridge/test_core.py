@@ -74,13 +74,6 @@ async def test_an_answer_or_event_is_no_request(house: House, kind: str) -> None
     assert (await house.send(Message(type=kind, content=contents[kind]))).code == "not_a_request"
 
 
-@pytest.mark.parametrize(("kind", "content"), [("live.start", {"source": "reastream"}), ("live.stop", {"live": "x"})])
-async def test_live_sessions_are_said_not_to_be_there(house: House, kind: str, content: dict[str, Any]) -> None:
-    answer = await house.send(Message(type=kind, content=content))
-    assert isinstance(answer, Error)
-    assert answer.code == "unsupported"
-
-
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -1,0 +1,137 @@
+"""The clock of a source, as it shows in when its sound arrives: what was lost on the way, and how fast it runs.
+
+ReaStream packets carry no number and no time. What is known is how much sound has come and when. A packet's *delay* is
+its arrival minus the stream time of its end. Jitter only ever adds to it, so the smallest delay of a quarter of a
+second tells where the stream stands: it rises by a packet's length for each packet that was lost, falls when too much
+came, and drifts with the difference between the two clocks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+WINDOW_S = 0.25
+REFERENCE_WINDOWS = 8  # two seconds: a drift of 100 ppm moves the delay by 0.2 ms in it
+LEAST_LOSS_S = 0.002  # below, it is jitter
+LOSS_SHARE = 0.6  # of a block: from here on a rise is a lost block
+LATE_S = 0.1  # sound that comes this much after its place was filled with silence is left out
+DRIFT_BIN_S = 5.0
+DRIFT_BINS = 120  # ten minutes
+DRIFT_LEAST_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What to do before a block is taken.
+
+    Attributes:
+        missing: Samples that were lost: so many have to be put in its place.
+        late: Whether its place was filled already, so that it is left out.
+    """
+
+    missing: int = 0
+    late: bool = False
+
+
+@dataclass
+class SourceClock:
+    """Keeps a stream in step with its sender.
+
+    Args:
+        sample_rate: Of the stream, in Hz.
+
+    Attributes:
+        position: Samples taken so far, what was put in for lost ones included.
+        lost_blocks: How many blocks were judged lost.
+        late_blocks: How many came too late.
+    """
+
+    sample_rate: int
+    position: int = 0
+    lost_blocks: int = 0
+    late_blocks: int = 0
+    last_arrival_s: float | None = None
+    _window_end_s: float = 0.0
+    _window_delay_s: float | None = None
+    _delays: deque[float] = field(default_factory=lambda: deque(maxlen=REFERENCE_WINDOWS))
+    _drift: Drift = field(default_factory=lambda: Drift())
+
+    def heard(self, samples: int, arrival_s: float) -> Judgement:
+        """Take a block of `samples` that came at `arrival_s` on this machine's steady clock."""
+        self.last_arrival_s = arrival_s
+        delay_s = arrival_s - (self.position + samples) / self.sample_rate
+        if self._delays and delay_s < min(self._delays) - LATE_S:
+            self.late_blocks += 1
+            return Judgement(late=True)
+        missing = self._missing(samples, arrival_s)
+        self.position += missing + samples
+        delay_s -= missing / self.sample_rate
+        if self._window_delay_s is None or delay_s < self._window_delay_s:
+            self._window_delay_s = delay_s
+        return Judgement(missing)
+
+    def silence(self, until_s: float) -> int:
+        """Samples of silence that belong into a pause in which nothing came, up to `until_s`."""
+        if not self._delays:
+            return 0
+        due = int((until_s - max(self._delays)) * self.sample_rate) - self.position
+        if due <= 0:
+            return 0
+        self.position += due
+        self._window_delay_s = None
+        self._window_end_s = until_s + WINDOW_S
+        return due
+
+    @property
+    def drift_ppm(self) -> float | None:
+        """By how many parts in a million the source's clock is faster than this machine's; None: not yet known."""
+        return self._drift.ppm
+
+    def _missing(self, samples: int, arrival_s: float) -> int:
+        """At the end of a window: what the rise of its delay says was lost."""
+        if arrival_s < self._window_end_s:
+            return 0
+        delay_s, self._window_delay_s = self._window_delay_s, None
+        self._window_end_s = arrival_s + WINDOW_S
+        if delay_s is None:
+            return 0
+        rise_s = delay_s - min(self._delays) if self._delays else 0.0
+        missing = 0
+        if rise_s > max(LEAST_LOSS_S, LOSS_SHARE * samples / self.sample_rate):
+            blocks = max(1, round(rise_s * self.sample_rate / samples))
+            self.lost_blocks += blocks
+            missing = blocks * samples
+            delay_s -= missing / self.sample_rate
+        self._delays.append(delay_s)
+        self._drift.add(arrival_s, delay_s)
+        return missing
+
+
+class Drift:
+    """The slope of the smallest delays over up to ten minutes (Theil and Sen: the median of all pairs' slopes)."""
+
+    def __init__(self) -> None:
+        self._bins: deque[tuple[float, float]] = deque(maxlen=DRIFT_BINS)
+        self._bin_end_s = 0.0
+        self._best: tuple[float, float] | None = None
+        self.ppm: float | None = None
+
+    def add(self, time_s: float, delay_s: float) -> None:
+        """A window's smallest delay."""
+        if self._best is not None and time_s >= self._bin_end_s:
+            self._bins.append(self._best)
+            self._best = None
+            self._measure()
+        if self._best is None:
+            self._bin_end_s = time_s + DRIFT_BIN_S
+        if self._best is None or delay_s < self._best[1]:
+            self._best = (time_s, delay_s)
+
+    def _measure(self) -> None:
+        bins = list(self._bins)
+        if len(bins) < 3 or bins[-1][0] - bins[0][0] < DRIFT_LEAST_S:
+            return
+        half = len(bins) // 2  # pairs that lie far apart: near ones say more about jitter than about drift
+        slopes = sorted((d1 - d0) / (t1 - t0) for (t0, d0), (t1, d1) in zip(bins, bins[half:], strict=False))
+        self.ppm = -1e6 * slopes[len(slopes) // 2]
