@@ -1,7 +1,7 @@
 """The process that follows one live session with notation. Started by `bridge.score_views`, never by hand.
 
-`python -m bridge.score_view_process FD PARENT` talks over the socket FD (`bridge.channel`). Messages to it: `start`, then
-`notes`, `clock`, `draw` and `finish`. Messages from it: `ready`, `bars` when bars are over or changed, `drawn`.
+`python -m bridge.score_view_process FD PARENT` talks over the socket FD (`bridge.channel`). Messages to it: `start`,
+then `notes`, `clock`, `draw`, `finish`. Messages from it: `ready`, `bars` when bars are over or changed, `drawn`.
 """
 
 from __future__ import annotations

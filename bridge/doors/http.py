@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -15,6 +16,7 @@ import uvicorn
 from bridge.doors.curve import is_loopback
 from bridge.doors.door import Door, DoorError, port_problem
 from bridge.doors.http_api import MAX_BODY_BYTES, Api
+from bridge.doors.page_memory import PageMemory
 from bridge.service import Service
 
 log = logging.getLogger(__name__)
@@ -25,11 +27,15 @@ CLOSING_S = 1
 
 @dataclass(frozen=True)
 class HttpOptions:
-    """Where the door listens; port 0 is any free one. Nothing is encrypted, so `ip` is loopback."""
+    """Where the door listens; port 0 is any free one. Nothing is encrypted, so `ip` is loopback.
+
+    `memory` is a file that lets open pages find the next daemon: its port, if it is free, and who they are.
+    """
 
     ip: str = "127.0.0.1"
     port: int = 0
     max_body_bytes: int = MAX_BODY_BYTES
+    memory: Path | None = None
 
 
 class HttpDoor(Door):
@@ -58,8 +64,10 @@ class HttpDoor(Door):
             raise DoorError(
                 f"The HTTP door is not opened on {options.ip}: it is not encrypted.", hint="Listen on 127.0.0.1."
             )
-        self._socket = _listening(options.ip, options.port)
-        api = self._api = Api(self._service, self._token, options.max_body_bytes)
+        pages = PageMemory(options.memory)
+        self._socket = _listening_again(options.ip, options.port, pages.port)
+        pages.serve_at(self._socket.getsockname()[1])
+        api = self._api = Api(self._service, self._token, options.max_body_bytes, pages)
         api.guard.allow(self._socket.getsockname()[1])
         config = uvicorn.Config(
             api.guard,
@@ -122,6 +130,14 @@ class _Server(uvicorn.Server):
         """Stop serving."""
         self.should_exit = True
         self._ending.set()
+
+
+def _listening_again(ip: str, port: int, last_port: int) -> socket.socket:
+    """Listen on a port; where any will do, on the last one if it is free."""
+    if port == 0 and last_port:
+        with contextlib.suppress(DoorError):
+            return _listening(ip, last_port)
+    return _listening(ip, port)
 
 
 def _listening(ip: str, port: int) -> socket.socket:

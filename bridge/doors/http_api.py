@@ -23,6 +23,7 @@ from bridge.doors.door import answer, notice_disconnect
 from bridge.doors.event_log import EventLog, Numbered
 from bridge.doors.http_guard import (
     PAGE_REQUESTS,
+    PAGE_SOURCES,
     SECURITY_HEADERS,
     SUBPROTOCOL,
     TICKET_S,
@@ -31,8 +32,10 @@ from bridge.doors.http_guard import (
     HttpError,
     Tokens,
 )
+from bridge.doors.page_memory import PageMemory
 from bridge.doors.uploads import Uploads
 from bridge.service import Client, Reply, Service
+from protocol.live import LiveStart
 from protocol.messages import Content, Error, JobList, Jobs, Message, State, Status
 
 MAX_BODY_BYTES = 512 << 20
@@ -40,13 +43,18 @@ MAX_WAIT_S = 25.0
 FIRST_WORD_S = 5.0  # in which a WebSocket has to send its token
 BACKLOG = 1000  # events that a slow WebSocket may be behind
 
-PAGE = {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js"}
+PAGE = {
+    "/": "index.html",
+    "/live": "live.html",
+    **{f"/{name}": name for name in ("page.css", "page.js", "live.css", "live.js")},
+    **{f"/{name}": name for name in ("daemon.js", "roll.js", "score.js", "exports.js")},
+}
 _MEDIA_TYPES = {
     **{"mid": "audio/midi", "musicxml": "application/vnd.recordare.musicxml+xml", "wav": "audio/wav"},
     **{"mxl": "application/vnd.recordare.musicxml", "flac": "audio/flac", "png": "image/png", "pdf": "application/pdf"},
     **{"notes": "application/json", "events": "application/json"},
 }
-_STATUS = {"unknown_job": 404, "not_found": 404, "internal": 500, "internal_error": 500}
+_STATUS = {"unknown_job": 404, "unknown_live": 404, "not_found": 404, "internal": 500, "internal_error": 500}
 
 
 class Api:
@@ -57,9 +65,11 @@ class Api:
         log: Events, numbered.
     """
 
-    def __init__(self, service: Service, token: str, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self, service: Service, token: str, max_body_bytes: int = MAX_BODY_BYTES, pages: PageMemory | None = None
+    ) -> None:
         self._service = service
-        self._tokens = Tokens(token)
+        self._tokens = Tokens(token, pages)
         self._uploads = Uploads(max_body_bytes)
         self.log = EventLog()
         routes = [
@@ -95,6 +105,8 @@ class Api:
             raise HttpError(400, "bad_message", "The body is not a message as JSON.") from error
         if not request.state.full and message.type not in PAGE_REQUESTS:
             raise HttpError(403, "not_for_pages", f"The page may not ask for {message.type[:64]!r}.")
+        if not request.state.full and message.type == "live.start":
+            _check_page_session(message)
         reply = await self._ask(request, message, await self._uploaded(message))
         return Response(reply.message.model_dump_json(), media_type="application/json", headers=SECURITY_HEADERS)
 
@@ -263,6 +275,23 @@ class Api:
     def _only_full(self, request: Request) -> None:
         if not request.state.full:
             raise HttpError(403, "not_for_pages", "The page may not ask for this.")
+
+
+def _check_page_session(message: Message) -> None:
+    """See that a session that the page starts reads no file and sends nothing to other machines.
+
+    Raises:
+        HttpError: it would.
+    """
+    try:
+        wanted = LiveStart.model_validate(message.content)
+    except ValidationError:
+        return  # the answer will say what is wrong with it
+    if wanted.source.kind not in PAGE_SOURCES:
+        raise HttpError(403, "not_for_pages", "The page may not start sessions that read files.", "scorebridge live")
+    hosts = [getattr(destination, "host", "localhost") for destination in wanted.destinations]
+    if any(host not in ("localhost", "127.0.0.1", "::1") for host in hosts):
+        raise HttpError(403, "not_for_pages", "The page may not send notes to other machines.", "scorebridge live")
 
 
 async def _until_gone(socket: WebSocket) -> None:

@@ -17,16 +17,26 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bridge.doors.page_memory import PageMemory
 from protocol.errors import ProtocolError
 
 TOKEN_HEADER = "x-scorebridge-token"
 SUBPROTOCOL = "scorebridge"
 TOKEN_SUBPROTOCOL = "scorebridge.token."
 TICKET_S = 60.0
-MAX_PAGES = 64
+MAX_TICKETS = 64
 
-PAGE_REQUESTS = frozenset({"hello", "status", "jobs", "cancel", "result"})
-"""What the page's own token allows: looking, fetching results, cancelling; no reading of files, no shutdown."""
+PAGE_REQUESTS = frozenset(
+    {
+        *("hello", "status", "jobs", "cancel", "result"),
+        *("live.start", "live.stop", "live.status", "live.list", "live.sources", "live.keep"),
+        "live.score",
+    }
+)
+"""What the page's own token allows: looking, fetching results, cancelling, live sessions; no shutdown."""
+
+PAGE_SOURCES = frozenset({"reastream", "soundcard", "jack", "midi"})
+"""What a session that the page starts may listen to: no files."""
 
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
@@ -58,10 +68,10 @@ class Tokens:
     that was used, or is a minute old, opens nothing.
     """
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, pages: PageMemory | None = None) -> None:
         self._token = token.encode()
         self._tickets: OrderedDict[str, float] = OrderedDict()
-        self._pages: OrderedDict[str, None] = OrderedDict()
+        self._pages = pages or PageMemory()
 
     def is_full(self, token: str) -> bool:
         """Whether it is the daemon's token."""
@@ -69,14 +79,13 @@ class Tokens:
 
     def is_page(self, token: str) -> bool:
         """Whether it is the token of an open page."""
-        given = token.encode("utf-8", "replace")
-        return any(hmac.compare_digest(given, page.encode()) for page in self._pages)
+        return self._pages.knows(token)
 
     def issue(self) -> str:
         """A fresh ticket."""
         ticket = secrets.token_urlsafe(24)
         self._tickets[ticket] = time.monotonic() + TICKET_S
-        if len(self._tickets) > MAX_PAGES:
+        if len(self._tickets) > MAX_TICKETS:
             self._tickets.popitem(last=False)
         return ticket
 
@@ -90,9 +99,7 @@ class Tokens:
         if time.monotonic() > end_s:
             raise HttpError(403, "ticket", "This link was used already or has run out.", "Run: scorebridge page")
         token = secrets.token_urlsafe(32)
-        self._pages[token] = None
-        if len(self._pages) > MAX_PAGES:
-            self._pages.popitem(last=False)
+        self._pages.add(token)
         return token
 
 

@@ -374,7 +374,7 @@ def test_the_page_can_look_and_cancel_but_neither_submit_nor_stop_the_daemon(
     page = {"X-ScoreBridge-Token": redeem(browser, ticket).json["token"]}
     job = fresh_job()
     browser.submit(job, hold=True)
-    for kind in ("submit", "shutdown", "live.start", "dance"):
+    for kind in ("submit", "shutdown", "dance"):
         answer = browser.send("POST", "/api/message", {"type": kind, "content": {"job": job}}, page)
         assert (answer.status, answer.json["code"]) == (403, "not_for_pages")
     assert browser.send("POST", "/api/tickets", headers=page).status == 403
