@@ -1,158 +1,268 @@
-"""The audio reader's network (torch): frames in, for every key how likely it is struck, sounds and is let go.
+"""The audio reader at run time, without torch: sound in, notes with probabilities out, offline and live.
 
-Every key is read by the same weights from its own harmonics, as in Bittner et al., "A Lightweight Instrument-Agnostic
-Model for Polyphonic Note Transcription" (ICASSP 2022) and Wei et al., "HPPNet: Modeling the Harmonic Structure and Pitch
-Invariance in Piano Transcription" (ISMIR 2022); a gated recurrence for each key remembers what it does, as in Kwon,
-Jeong and Nam (ISMIR 2020). All of it looks backwards only; the look-ahead is that what it says at a step is about
-a moment `DELAY_SAMPLES` before.
+    AudioReader().read(audio)    a recording of any length, in flat memory
+    listener()                   a `model_runtime.listening.Listener` for one live session
+
+Both see the same frames through the same network; live, a step is taken as soon as its 512 samples are there.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+import numpy as np
+import numpy.typing as npt
 
-from model_runtime.unified.audio_front_end import BINS, BINS_PER_SEMITONE, KEYS
-from model_runtime.unified.audio_steps import FRAMES_A_STEP, HEADS
+from model_runtime.errors import EngineUnavailable, InvalidValue
+from model_runtime.listening import HeardNote, Listener, Phase
+from model_runtime.modality import Audio
+from model_runtime.unified.audio_front_end import BINS, HISTORY_SAMPLES, HOP_SAMPLES, KEYS, SAMPLE_RATE, frames_of
+from model_runtime.unified.audio_steps import DELAY_SAMPLES, DELAY_S, FRAMES_A_STEP, STEP_S, STEP_SAMPLES
+from model_runtime.unified.note_picking import NotePicker, Picked, PickedNote, PickingSettings
 
-# Bins from a key's middle bin to its partials (1/2, 1 to 8, 10).
-HARMONICS = (-36, 0, 36, 57, 72, 84, 93, 101, 108, 120)
-# Keys whose sound is easily taken for a key's own: those whose partials it shares, and its neighbours.
-RELATED_KEYS = (-28, -24, -19, -12, -7, -1, 0, 1, 7, 12, 19, 24, 28)
+Floats = npt.NDArray[np.float32]
+WEIGHTS = "audio_reader.onnx"
+LOOK_AHEAD_S = DELAY_S + 1.5 * STEP_S
+"""What a note needs to be heard of after its onset, 93 ms: the delay, half a step for the grid, a step for the peak."""
+
+_BLOCK_STEPS = 4  # at once: as many as lie in a core's cache
+_FLUSH_SAMPLES = DELAY_SAMPLES + 2 * STEP_SAMPLES  # until all that was heard has been told of
+_MEND = "Install ScoreBridge again."
+
+
+class ReaderSession:
+    """The network on onnxruntime, with the memory of one stream.
+
+    Args:
+        weights: File of the exported network; None is the one that comes with ScoreBridge.
+        threads: That one call may use.
+
+    Raises:
+        EngineUnavailable: the file is missing or no such network.
+    """
+
+    def __init__(self, weights: Path | None = None, threads: int = 1) -> None:
+        self._session = _session(weights, threads)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was heard."""
+        self._state = [
+            np.zeros([size if isinstance(size, int) else 1 for size in given.shape], np.float32)
+            for given in self._session.get_inputs()[1:]
+        ]
+
+    def heads(self, frames: Floats) -> tuple[Floats, Floats]:
+        """Probabilities of the heads, shape (T, KEYS, 4), and of the pedal, shape (T,).
+
+        Args:
+            frames: Shape (T × FRAMES_A_STEP, BINS).
+        """
+        names = [given.name for given in self._session.get_inputs()]
+        heads, pedal, *self._state = self._session.run(
+            None, dict(zip(names, [frames[None], *self._state], strict=True))
+        )
+        return heads[0], pedal[0]
+
+
+@cache
+def _session(weights: Path | None, threads: int) -> Any:
+    """The network itself keeps nothing of a stream, so that all streams share one."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the cores to others
+    options.log_severity_level = 3
+    try:
+        content = (
+            resources.files("model_runtime.unified") / "weights" / WEIGHTS if weights is None else weights
+        ).read_bytes()
+    except OSError:
+        raise EngineUnavailable("The audio reader's network is not there.", hint=_MEND) from None
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has an exception of its own for each kind of damage
+        raise EngineUnavailable("The audio reader's network is damaged.", hint=_MEND) from error
+
+
+class _Framing:
+    """Samples in pieces of any length → frames, whole steps of them."""
+
+    def __init__(self) -> None:
+        self._held = np.zeros(HISTORY_SAMPLES, np.float32)
+
+    def feed(self, samples: Floats) -> Floats:
+        """The frames of the steps that have become whole, shape (n × FRAMES_A_STEP, BINS)."""
+        held = np.concatenate([self._held, samples])
+        steps = (len(held) - HISTORY_SAMPLES) // STEP_SAMPLES
+        used = HISTORY_SAMPLES + steps * STEP_SAMPLES
+        self._held = held[used - HISTORY_SAMPLES :]
+        return frames_of(held[:used]) if steps else np.zeros((0, BINS), np.float32)
 
 
 @dataclass(frozen=True)
-class ReaderConfig:
-    """Sizes.
+class ReadNotes:
+    """What was heard in a recording.
 
     Attributes:
-        history: Frames before a step's two that the first layer sees.
-        first: Channels of a bin.
-        width: Channels of a key.
-        narrow: Channels that keys tell one another.
-        hidden: Size of a key's memory.
-        context: Size of the memory for all keys together.
+        notes: In order of onsets.
+        pedal: When the sustain pedal is down in seconds, shape (n, 2).
+        loudest: Of the samples, 0 to 1.
     """
 
-    history: int = 6
-    first: int = 8
-    width: int = 48
-    narrow: int = 16
-    hidden: int = 48
-    context: int = 48
-
-    def as_dict(self) -> dict[str, int]:
-        """The sizes by name."""
-        return asdict(self)
+    notes: list[PickedNote]
+    pedal: npt.NDArray[np.float64]
+    loudest: float
 
 
-class State(NamedTuple):
-    """What the network remembers between two blocks.
+class AudioReader:
+    """Reads recordings.
 
-    Attributes:
-        frames: The last frames, shape (B, history, BINS).
-        keys: Each key's memory, shape (1, B × KEYS, hidden).
-        context: Shape (1, B, context).
+    Args:
+        weights: File of the exported network; None is the one that comes with ScoreBridge.
+        threads: That the network may use.
+        settings: What counts as a note.
     """
 
-    frames: Tensor
-    keys: Tensor
-    context: Tensor
+    def __init__(self, weights: Path | None = None, threads: int = 1, settings: PickingSettings | None = None) -> None:
+        self._weights, self._threads, self._settings = weights, threads, settings
 
+    def load(self) -> None:
+        """Read the network."""
+        _session(self._weights, self._threads)
 
-class KeyMixing(nn.Module):
-    """Keys hear what related keys are doing, at the same moment."""
-
-    def __init__(self, incoming: int, narrow: int, width: int) -> None:
-        super().__init__()
-        self.narrow = nn.Linear(incoming, narrow)
-        self.mixed = nn.Linear(narrow * len(RELATED_KEYS) + incoming, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        told = F.relu(self.narrow(x))  # (N, KEYS, narrow)
-        below, above = -min(RELATED_KEYS), max(RELATED_KEYS)
-        padded = F.pad(told, (0, 0, below, above))
-        related = [padded[:, below + k : below + k + KEYS] for k in RELATED_KEYS]
-        return F.relu(self.mixed(torch.cat([*related, x], dim=2)))
-
-
-class AudioReader(nn.Module):
-    """Frames → logits of the heads, step by step."""
-
-    def __init__(self, config: ReaderConfig | None = None) -> None:
-        super().__init__()
-        self.config = config = config or ReaderConfig()
-        taps = config.history + FRAMES_A_STEP
-        self.first = nn.Conv2d(1, config.first, (taps, 3), stride=(FRAMES_A_STEP, 1), padding=(0, 1))
-        self.second = nn.Linear(config.first * 3 * len(HARMONICS), config.width)
-        self.register = nn.Parameter(torch.zeros(KEYS, config.width))
-        self.mix = KeyMixing(config.width, config.narrow, config.width)
-        self.listen = nn.Linear(2 * config.width, config.context)
-        self.context = nn.GRU(config.context, config.context, batch_first=True)
-        self.tell = nn.Linear(config.context, config.width)
-        self.memory = nn.GRU(config.width, config.hidden, batch_first=True)
-        self.mix_again = KeyMixing(config.hidden + config.width, config.narrow, config.width)
-        self.heads = nn.Linear(config.width, len(HEADS))
-        self.pedal = nn.Linear(config.context, 1)
-        with torch.no_grad():
-            self.heads.bias.copy_(torch.tensor([-4.0, -3.0, -4.0, 0.0]))
-
-    def start(self, batch: int) -> State:
-        """The state before the first frame."""
-        config = self.config
-        return State(
-            torch.zeros(batch, config.history, BINS),
-            torch.zeros(1, batch * KEYS, config.hidden),
-            torch.zeros(1, batch, config.context),
-        )
-
-    def lowered(self) -> AudioReader:
-        """A copy in bfloat16 to compute gradients with, but for the recurrences, which would lose what changes slowly."""
-        copied = AudioReader(self.config).bfloat16()
-        copied.memory.float()
-        copied.context.float()
-        return copied
-
-    def forward(self, frames: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """Read a block.
+    def read(self, audio: Audio, on_progress: Callable[[float, list[PickedNote]], None] | None = None) -> ReadNotes:
+        """All notes of a recording.
 
         Args:
-            frames: Shape (B, T × FRAMES_A_STEP, BINS).
-            state: What is remembered.
+            audio: Of any rate and length.
+            on_progress: Told after every ten seconds or so how many seconds are read and what was heard; may raise.
 
-        Returns:
-            Logits of the heads (B, T, KEYS, len(HEADS)), logit of the pedal (B, T), and the state after the block.
+        Raises:
+            InvalidValue: samples that are not numbers.
+            EngineUnavailable: the network is missing.
         """
-        config = self.config
-        joined = torch.cat([state.frames, frames], dim=1)
-        kept = joined[:, -config.history :]
-        batch, steps = frames.shape[0], frames.shape[1] // FRAMES_A_STEP
-        seen = F.relu(self.first(joined[:, None]))  # (B, first, T, BINS)
-        x = self._harmonics(seen.permute(0, 2, 3, 1).reshape(batch * steps, BINS, config.first))
-        x = F.relu(self.second(x) + self.register)  # (B·T, KEYS, width)
-        x = self.mix(x)
-        about = F.relu(self.listen(torch.cat([x.mean(dim=1), x.amax(dim=1)], dim=1)))
-        context, context_state = self.context(about.view(batch, steps, -1).float(), state.context)
-        x = x + self.tell(context.to(x.dtype)).view(batch * steps, 1, config.width)
-        by_key = x.view(batch, steps, KEYS, config.width).transpose(1, 2).reshape(batch * KEYS, steps, config.width)
-        remembered, key_state = self.memory(by_key.float(), state.keys)
-        remembered = remembered.to(x.dtype).view(batch, KEYS, steps, config.hidden).transpose(1, 2)
-        both = torch.cat([remembered.reshape(batch * steps, KEYS, config.hidden), x], dim=2)
-        logits = self.heads(self.mix_again(both)).view(batch, steps, KEYS, len(HEADS))
-        return logits, self.pedal(context.to(x.dtype)).squeeze(2), State(kept, key_state, context_state)
+        session, framing, picker = ReaderSession(self._weights, self._threads), _Framing(), NotePicker(self._settings)
+        notes: list[PickedNote] = []
+        pedal = _Pedal()
+        loudest, heard = 0.0, 0
+        for samples in _samples(audio):
+            loudest = max(loudest, float(np.abs(samples).max(initial=0.0)))
+            frames = framing.feed(samples)
+            for start in range(0, len(frames), _BLOCK_STEPS * FRAMES_A_STEP):
+                heads, pedals = session.heads(frames[start : start + _BLOCK_STEPS * FRAMES_A_STEP])
+                for step in heads:
+                    notes += picker.step(step).struck
+                pedal.feed(pedals)
+            heard += len(samples)
+            if on_progress is not None:
+                on_progress(min(heard / SAMPLE_RATE, audio.duration_s), notes)
+        notes += picker.finish().struck
+        return ReadNotes(sorted(notes, key=lambda n: (n.onset_s, n.pitch)), pedal.spans(), loudest)
 
-    def _harmonics(self, bins: Tensor) -> Tensor:
-        """Three bins around each of a key's partials, shape (N, KEYS, 3 × first × partials)."""
-        count, _, channels = bins.shape
-        below, above = -min(HARMONICS), max(HARMONICS) + BINS_PER_SEMITONE * KEYS - BINS
-        padded = F.pad(bins, (0, 0, below, above))
-        span = BINS_PER_SEMITONE * KEYS
-        parts = [
-            padded[:, below + h : below + h + span].reshape(count, KEYS, BINS_PER_SEMITONE * channels)
-            for h in HARMONICS
-        ]
-        return torch.cat(parts, dim=2)
+
+def _samples(audio: Audio) -> Iterator[Floats]:
+    """The recording as the network takes it, and the silence after it in which the last notes are told of."""
+    from model_runtime.files.audio import resampled
+
+    for block in resampled(audio, SAMPLE_RATE, mono=True):
+        samples = block.reshape(-1)
+        _check(samples)
+        yield samples
+    yield np.zeros(_FLUSH_SAMPLES + STEP_SAMPLES, np.float32)
+
+
+def _check(samples: Floats) -> None:
+    if not np.isfinite(samples).all():
+        raise InvalidValue("The recording holds samples that are not numbers.")
+
+
+class _Pedal:
+    """Spans in which the pedal is down, with a little inertia."""
+
+    def __init__(self) -> None:
+        self._found: list[list[float]] = []
+        self._step = 0
+        self._down = False
+
+    def feed(self, probabilities: Floats) -> None:
+        from model_runtime.unified.audio_steps import moment_s
+
+        for probability in probabilities.tolist():
+            if not self._down and probability > 0.6:
+                self._found.append([max(moment_s(self._step), 0.0)])
+                self._down = True
+            elif self._down and probability < 0.4:
+                self._found[-1].append(max(moment_s(self._step), 0.0))
+                self._down = False
+            self._step += 1
+        self._last = max(moment_s(self._step), 0.0)
+
+    def spans(self) -> npt.NDArray[np.float64]:
+        closed = [span if len(span) == 2 else [span[0], self._last] for span in self._found]
+        found: npt.NDArray[np.float64] = np.array(closed, np.float64).reshape(-1, 2)
+        return found[found[:, 1] > found[:, 0]]
+
+
+def listener(weights: Path | None = None, settings: PickingSettings | None = None) -> Listener:
+    """Hears notes live. Each session takes one of its own; all of them share the network.
+
+    Raises:
+        EngineUnavailable: the network is missing.
+    """
+    return LiveReader(weights, settings)
+
+
+class LiveReader:
+    """See `model_runtime.listening.Listener`. Results do not depend on how the samples were cut into pieces."""
+
+    sample_rate = SAMPLE_RATE
+    look_ahead_s = LOOK_AHEAD_S
+
+    def __init__(self, weights: Path | None = None, settings: PickingSettings | None = None) -> None:
+        self._session = ReaderSession(weights)
+        self._framing = _Framing()
+        self._picker = NotePicker(settings)
+
+    def listen(self, samples: npt.NDArray[np.float32]) -> list[HeardNote]:
+        """The next samples, mono, shape (n,), any n → what is now known that was not before, in order of time.
+
+        Raises:
+            InvalidValue: samples that are not numbers.
+        """
+        samples = np.asarray(samples, np.float32).reshape(-1)
+        _check(samples)
+        heard: list[HeardNote] = []
+        for start in range(
+            0, len(samples), STEP_SAMPLES
+        ):  # never two steps in one go: the result would differ in the last bits
+            frames = self._framing.feed(samples[start : start + STEP_SAMPLES])
+            if len(frames):
+                heads, _ = self._session.heads(frames)
+                heard += _told(self._picker.step(heads[0]))
+        return heard
+
+    def finish(self) -> list[HeardNote]:
+        """The sound is over: the ends of what still sounds, and what was still provisional confirmed or withdrawn."""
+        heard = self.listen(np.zeros(_FLUSH_SAMPLES, np.float32))
+        return heard + _told(self._picker.finish())
+
+
+def _told(picked: Picked) -> list[HeardNote]:
+    heard = [_heard(note, "corrected") for note in picked.ended]
+    heard += [_heard(note, "confirmed") for note in picked.struck]
+    heard += [_heard(note, "provisional") for note in picked.rising]
+    heard += [_heard(note, "withdrawn") for note in picked.withdrawn]
+    return sorted(heard, key=lambda note: note.onset_s)
+
+
+def _heard(note: PickedNote, phase: Phase) -> HeardNote:
+    offset_s = note.offset_s if phase == "corrected" else None
+    return HeardNote(note.number, phase, note.pitch, note.onset_s, offset_s, note.velocity, note.probability)

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from model_runtime.unified.audio_front_end import KEYS, LOWEST_PITCH
-from model_runtime.unified.audio_steps import STEP_S, moment_s
+from model_runtime.unified.audio_steps import REACH_STEPS, STEP_S, moment_s
 
 Floats = npt.NDArray[np.float32]
+_SOONEST_REPEAT_S = 1.5 * STEP_S
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,19 @@ class PickedNote:
 
 @dataclass
 class Picked:
-    """What a step settled: notes that were struck, and notes that ended."""
+    """What a step told.
 
+    Attributes:
+        rising: Notes whose onset head is over the threshold and still rises: a guess.
+        struck: Notes that were struck, some of them guessed before (of the same number).
+        ended: Notes with their ends.
+        withdrawn: Guesses that came to nothing.
+    """
+
+    rising: list[PickedNote] = field(default_factory=list)
     struck: list[PickedNote] = field(default_factory=list)
     ended: list[PickedNote] = field(default_factory=list)
+    withdrawn: list[PickedNote] = field(default_factory=list)
 
 
 class NotePicker:
@@ -67,6 +77,7 @@ class NotePicker:
         self._count = 0
         self._before = np.zeros((2, KEYS, 4), np.float32)  # the heads of the last two steps, the older first
         self._sounding: dict[int, PickedNote] = {}
+        self._rising: dict[int, PickedNote] = {}  # guesses by key
         self._active = np.zeros(KEYS, np.bool_)
         self._started = np.zeros(KEYS, np.int64)
         self._let_go = np.full(KEYS, -np.inf)  # when the offset head last peaked, in steps
@@ -94,7 +105,12 @@ class NotePicker:
         if len(onset):
             places = at + _between(older[onset, 0], middle[onset, 0], heads[onset, 0])
             for key, place in zip(onset.tolist(), places.tolist(), strict=True):
-                self._strike(key, place, max(middle[key, 3], 1 / 127), float(middle[key, 0]), picked)
+                self._strike(key, place, float(middle[key, 3]), float(middle[key, 0]), picked)
+        rises = (heads[:, 0] >= settings.onset) & (heads[:, 0] > middle[:, 0])
+        for key in [key for key in self._rising if not rises[key]]:
+            picked.withdrawn.append(self._rising.pop(key))
+        for key in np.flatnonzero(rises).tolist():
+            self._guess(key, heads[key], picked)
         self._before[0], self._before[1] = middle.copy(), heads
         return picked
 
@@ -105,15 +121,31 @@ class NotePicker:
             self._end(key, moment_s(self._step), picked)
         return picked
 
+    def _guess(self, key: int, heads: Floats, picked: Picked) -> None:
+        if key in self._rising:
+            return
+        to_come = min(REACH_STEPS * (1.0 - float(heads[0])), 1.0)
+        onset_s = max(moment_s(self._step + to_come), 0.0)
+        if self._too_soon(key, onset_s):
+            return
+        note = PickedNote(self._count, key + LOWEST_PITCH, onset_s, _velocity(float(heads[3])), float(heads[0]))
+        self._count += 1
+        self._rising[key] = note
+        picked.rising.append(note)
+
+    def _too_soon(self, key: int, onset_s: float) -> bool:
+        return key in self._sounding and onset_s - self._sounding[key].onset_s < _SOONEST_REPEAT_S
+
     def _strike(self, key: int, place: float, loudness: float, probability: float, picked: Picked) -> None:
         onset_s = max(moment_s(place), 0.0)
+        if self._too_soon(key, onset_s):
+            return
         if key in self._sounding:
-            if onset_s - self._sounding[key].onset_s < 1.5 * STEP_S:
-                return
             self._end(key, onset_s, picked)
-        velocity = int(np.clip(round(127 * loudness), 1, 127))
-        note = PickedNote(self._count, key + LOWEST_PITCH, onset_s, velocity, min(probability, 1.0))
-        self._count += 1
+        guessed = self._rising.pop(key, None)
+        number = self._count if guessed is None else guessed.number
+        self._count += guessed is None
+        note = PickedNote(number, key + LOWEST_PITCH, onset_s, _velocity(loudness), min(probability, 1.0))
         self._sounding[key] = note
         self._active[key] = True
         self._started[key] = self._step
@@ -124,6 +156,10 @@ class NotePicker:
         note.offset_s = max(offset_s, note.onset_s + STEP_S)
         self._active[key] = False
         picked.ended.append(note)
+
+
+def _velocity(loudness: float) -> int:
+    return int(np.clip(round(127 * loudness), 1, 127))
 
 
 def _between(older: Floats, middle: Floats, newer: Floats) -> npt.NDArray[np.float64]:

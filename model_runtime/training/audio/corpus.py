@@ -81,7 +81,9 @@ class Studio:
         self.split = split
         self.scores = music.Scores(tuple(scores / name for name in SPLITS[split]))
         paths = sorted(midi.glob("*.mid"))
-        self.arrangements = music.Arrangements([p for i, p in enumerate(paths) if (i % _DEV_EVERY == 0) == (split == "dev")])
+        self.arrangements = music.Arrangements(
+            [p for i, p in enumerate(paths) if (i % _DEV_EVERY == 0) == (split == "dev")]
+        )
         self._fonts = [SoundFont(path) for path in fonts]
         folders = [path for path in sorted(samples.iterdir()) if path.is_dir()]
         self._samplers = {

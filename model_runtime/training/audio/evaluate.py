@@ -11,7 +11,7 @@ import torch
 
 from model_runtime.training.audio.corpus import path_of, restored
 from model_runtime.training.audio.dataset import clips_there, load
-from model_runtime.unified.audio_reader import AudioReader
+from model_runtime.unified.audio_network import AudioNetwork
 from model_runtime.unified.audio_steps import FRAMES_A_STEP
 from model_runtime.unified.note_picking import NotePicker, PickedNote, PickingSettings
 
@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @torch.no_grad()
-def heads_of(reader: AudioReader, frames: Floats) -> Floats:
+def heads_of(reader: AudioNetwork, frames: Floats) -> Floats:
     """Probabilities of the heads over all frames, shape (steps, KEYS, 4)."""
     state, found = reader.start(1), []
     block = 256 * FRAMES_A_STEP
@@ -65,7 +65,7 @@ def scores(truth: npt.NDArray[np.floating], notes: list[PickedNote]) -> dict[str
     return {name: float(value) for name, value in result.items()}
 
 
-def measured(reader: AudioReader, folder: Path, clips: int) -> dict[str, float]:
+def measured(reader: AudioNetwork, folder: Path, clips: int) -> dict[str, float]:
     """Means over the first clips of the development split, all together and for each kind."""
     reader.eval()
     found: dict[str, list[float]] = defaultdict(list)

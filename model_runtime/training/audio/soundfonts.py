@@ -105,14 +105,16 @@ def _events(
     return found
 
 
-def _vibrato(
-    channel: int, length_s: float, rng: np.random.Generator
-) -> list[tuple[float, int, str, tuple[int, ...]]]:
+def _vibrato(channel: int, length_s: float, rng: np.random.Generator) -> list[tuple[float, int, str, tuple[int, ...]]]:
     """Pitch that swings and loudness that swells, as players' does."""
     times = np.arange(0.0, length_s, 0.02)
     depth_cents = float(rng.uniform(0.0, 35.0))
     rate = float(rng.uniform(4.0, 7.0))
-    slow = np.interp(times, np.arange(0.0, length_s + 1, 0.5), rng.uniform(0.2, 1.0, int(2 * length_s) + 3)[: len(np.arange(0.0, length_s + 1, 0.5))])
+    slow = np.interp(
+        times,
+        np.arange(0.0, length_s + 1, 0.5),
+        rng.uniform(0.2, 1.0, int(2 * length_s) + 3)[: len(np.arange(0.0, length_s + 1, 0.5))],
+    )
     drift = 6.0 * np.sin(2 * np.pi * (times * rng.uniform(0.05, 0.4) + rng.random()))
     cents = drift + depth_cents * slow * np.sin(2 * np.pi * (rate * times + rng.random()))
     bends = np.round(cents / 200.0 * 8192).astype(int)  # pyfluidsynth counts from the middle

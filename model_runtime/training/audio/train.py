@@ -28,7 +28,7 @@ from torch import Tensor
 from model_runtime.training import curve
 from model_runtime.training.audio.dataset import Batch, StoredClip, batch, clips_there
 from model_runtime.training.audio.evaluate import measured
-from model_runtime.unified.audio_reader import AudioReader, ReaderConfig, State
+from model_runtime.unified.audio_network import AudioNetwork, ReaderConfig, State
 from model_runtime.unified.audio_steps import STEP_S
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def learning_rate(step: int, settings: Settings) -> float:
     return settings.rate * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * done)))
 
 
-def losses(reader: AudioReader, given: Batch, settings: Settings) -> dict[str, Tensor]:
+def losses(reader: AudioNetwork, given: Batch, settings: Settings) -> dict[str, Tensor]:
     """Loss of each head, a mean over steps of the sum over keys."""
     dtype = reader.heads.weight.dtype
     start = reader.start(len(given.frames))
@@ -151,7 +151,7 @@ class Run:
         self.stopping = False
         torch.manual_seed(settings.seed)
         state = self._saved() if resume else None
-        self.reader = AudioReader(ReaderConfig(**state["config"]) if state else config)
+        self.reader = AudioNetwork(ReaderConfig(**state["config"]) if state else config)
         if state is None and start is not None:
             self.reader = load_reader(start)
         self.average = {name: value.detach().clone() for name, value in self.reader.state_dict().items()}
@@ -249,9 +249,9 @@ class Run:
         now = self.reader.state_dict()
         torch._foreach_lerp_(list(self.average.values()), [now[name] for name in self.average], 1.0 - keep)
 
-    def averaged(self) -> AudioReader:
+    def averaged(self) -> AudioNetwork:
         """The network with the averaged weights."""
-        reader = AudioReader(self.reader.config)
+        reader = AudioNetwork(self.reader.config)
         reader.load_state_dict(self.average)
         return reader.eval()
 
@@ -296,10 +296,10 @@ class Run:
         log.info("step %d %s", self.step, row)
 
 
-def load_reader(checkpoint: Path) -> AudioReader:
+def load_reader(checkpoint: Path) -> AudioNetwork:
     """The averaged network of a checkpoint."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    reader = AudioReader(ReaderConfig(**state["config"]))
+    reader = AudioNetwork(ReaderConfig(**state["config"]))
     reader.load_state_dict(state["average"])
     return reader.eval()
 
