@@ -19,12 +19,14 @@ from bridge.events import EventHub
 from bridge.job import unknown_job
 from bridge.jobs import Jobs
 from bridge.live.sessions import LiveSessions
+from bridge.score_views import ScoreViews
 from bridge.service import Client, Reply
 from bridge.settings import Settings
 from bridge.validation import sentence_of
 from protocol import PROTOCOL_VERSION
 from protocol.live import LiveKeep, LiveList, LiveSourceList, LiveSources, LiveStart, LiveStatus, LiveStop
 from protocol.live import LiveSessions as LiveSessionList
+from protocol.live_score import LiveScore
 from protocol.messages import (
     CONTENTS,
     Cancel,
@@ -59,6 +61,7 @@ class Core:
         jobs: Where work goes.
         events: Where events of jobs and live sessions come from.
         live: Live sessions.
+        scores: Their notation.
         on_shutdown: Called when a client asks the daemon to end, with whether running jobs may finish first.
     """
 
@@ -68,11 +71,13 @@ class Core:
         jobs: Jobs,
         events: EventHub,
         live: LiveSessions,
+        scores: ScoreViews,
         on_shutdown: Callable[[bool], None],
     ) -> None:
         self.settings = settings
         self.jobs = jobs
         self.live = live
+        self.scores = scores
         self.server = f"scorebridge {metadata.version('scorebridge')}"
         self._events = events
         self._on_shutdown = on_shutdown
@@ -92,6 +97,7 @@ class Core:
             LiveList: self._live_list,
             LiveSources: self._live_sources,
             LiveKeep: self._live_keep,
+            LiveScore: self._live_score,
         }
 
     @property
@@ -192,6 +198,9 @@ class Core:
 
     async def _live_keep(self, keep: LiveKeep, message: Message, buffers: Sequence[bytes], client: Client) -> Answer:
         return await self.live.keep(keep), ()
+
+    async def _live_score(self, ask: LiveScore, message: Message, buffers: Sequence[bytes], client: Client) -> Answer:
+        return await self.scores.show(ask), ()
 
     async def _about(self) -> dict[str, Any]:
         """What can be translated. The first question waits for a worker; later ones refresh it in the background."""

@@ -27,6 +27,7 @@ from bridge.lock import FolderLock, Locked
 from bridge.memory import tidy_when_idle
 from bridge.results import Store
 from bridge.retention import Retention
+from bridge.score_views import ScoreViews
 from bridge.settings import MEBIBYTE, Settings
 from bridge.validation import sentence_of
 from protocol.connection import Connection, new_key, process_start, read_connection, remove_connection, write_connection
@@ -58,6 +59,7 @@ class Daemon:
         self._journal: Journal | None = None
         self._jobs: Jobs | None = None
         self._live: LiveSessions | None = None
+        self._scores: ScoreViews | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._tidying: asyncio.Task[None] | None = None
         self._finishing: asyncio.Task[None] | None = None
@@ -92,7 +94,10 @@ class Daemon:
             self._lock()
             jobs, lost = self._start_jobs()
             live = self._live = LiveSessions(self.settings, jobs, self.events)
-            await self._open_doors(Core(self.settings, jobs, self.events, live, self._end_for_client))
+            scores = self._scores = ScoreViews(
+                self.events, self.events.publish, self.settings.work_folder, live.options_of
+            )
+            await self._open_doors(Core(self.settings, jobs, self.events, live, scores, self._end_for_client))
             for event in lost:
                 self.events.publish(event)
         except (OSError, JournalFull) as error:
@@ -113,6 +118,9 @@ class Daemon:
         for task in (self._sweeping, self._tidying, self._finishing):
             if task is not None:
                 task.cancel()
+        if self._scores is not None:
+            await self._scores.close()
+            self._scores = None
         if self._live is not None:
             await self._live.close()
             self._live = None
@@ -209,7 +217,11 @@ def _doors(settings: Settings, core: Core, key: str, token: str) -> list[Door]:
     # OSC and HTTP are not encrypted: they stay on this machine whatever `bind` says.
     notify = [Notify.parse(settings.notify)] if settings.notify else []
     osc = OscOptions(udp_port=settings.osc_udp_port, tcp_port=settings.osc_tcp_port, notify=notify)
-    http = HttpOptions(port=settings.http_port, max_body_bytes=settings.max_inline_bytes * 4 // 3 + MEBIBYTE)  # base64
+    http = HttpOptions(
+        port=settings.http_port,
+        max_body_bytes=settings.max_inline_bytes * 4 // 3 + MEBIBYTE,  # base64
+        memory=settings.data / "pages.json",
+    )
     return [ZeroMQDoor(core, key.encode(), zeromq), OscDoor(core, token, osc), HttpDoor(core, token, http)]
 
 

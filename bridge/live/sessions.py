@@ -130,6 +130,11 @@ class LiveSessions:
         """All sessions that are remembered, the newest first."""
         return [session.state for session in reversed(self._sessions.values())]
 
+    def options_of(self, live: str) -> dict[str, Any]:
+        """The options that a session was started with; none where there is no such session."""
+        session = self._sessions.get(live)
+        return {} if session is None else session.request.options
+
     async def keep(self, request: LiveKeep) -> LiveKept:
         """What a session heard lately.
 

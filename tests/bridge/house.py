@@ -16,6 +16,7 @@ from bridge.jobs import Jobs
 from bridge.journal import Journal
 from bridge.live.sessions import LiveSessions
 from bridge.results import Store
+from bridge.score_views import ScoreViews
 from bridge.service import Client
 from bridge.settings import Settings
 from protocol.messages import TERMINAL_EVENTS, BytesSource, Content, Message, State, Status, Submit
@@ -62,11 +63,13 @@ class House:
         gate = Gate(self.settings.roots, self.settings.max_file_bytes)
         self.jobs = Jobs(self.settings, self.journal, self.store, gate, self.hub)
         self.live = LiveSessions(self.settings, self.jobs, self.hub)
-        self.core = Core(self.settings, self.jobs, self.hub, self.live, self.shutdowns.append)
+        self.scores = ScoreViews(self.hub, self.hub.publish, self.settings.work_folder, self.live.options_of)
+        self.core = Core(self.settings, self.jobs, self.hub, self.live, self.scores, self.shutdowns.append)
         self.jobs.pool.open()
         return self
 
     async def close(self) -> None:
+        await self.scores.close()
         await self.live.close()
         await self.jobs.close()
         self.journal.close()
