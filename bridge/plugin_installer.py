@@ -1,4 +1,4 @@
-"""Copies a host's plugin into the host's folders and writes there where the ScoreBridge client is.
+"""Copies a host's plugin into the host's folders, checks the copy, and writes there where the ScoreBridge client is.
 
 What is copied is whatever lies in `plugins/<host>`; every folder that we make carries a marker file, and only folders
 with that marker are ever replaced or removed.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from model_runtime.errors import InvalidValue, MusicError
 
 FOLDER_NAME = "ScoreBridge"
 MARKER = "scorebridge.json"  # where the client is; also marks the folder as ours
+STARTER = "start-daemon.cmd" if os.name == "nt" else "start-daemon.sh"
 HOSTS = ("musescore", "reaper")
 NEXT_STEP = {
     "musescore": "In MuseScore: Plugins → Plugin Manager (4.x: Home → Plugins), switch ScoreBridge on.",
@@ -40,7 +42,8 @@ def install(host: str, folder: str | None = None) -> Report:
 
     Raises:
         InvalidValue: the host is not known.
-        MusicError: the host is not found, its folder holds something that is not ours, or cannot be written.
+        MusicError: the host is not found, its folder holds something that is not ours, cannot be written, or what was
+            written is not what was copied.
     """
     source = plugin_source(host)
     targets = [Path(folder).expanduser()] if folder else list(host_folders(host))
@@ -51,23 +54,40 @@ def install(host: str, folder: str | None = None) -> Report:
             code="host_not_found",
         )
     installed = []
-    copied = 0
     for target in targets:
         destination = target / FOLDER_NAME
-        copied = _copy(source, destination)
+        _copy(host, source, destination)
+        if differences(host, destination):
+            raise MusicError(
+                f"The plugin in {destination} is not what was copied there.",
+                hint="See that the disk has room and that nothing else writes there, and install again.",
+                code="not_writable",
+            )
         installed.append(destination)
-    return Report(tuple(installed), copied, NEXT_STEP[host])
+    return Report(tuple(installed), len(_contents(source)), _next_step(host, folder))
 
 
 def uninstall(host: str, folder: str | None = None) -> list[Path]:
-    """Remove the plugin of `host` from `folder`, or from every place where the host is found."""
+    """Remove the plugin of `host` from `folder`, or from every place where the host is found.
+
+    Raises:
+        InvalidValue: the host is not known.
+        MusicError: it cannot be removed.
+    """
     plugin_source(host)
     targets = [Path(folder).expanduser()] if folder else list(host_folders(host))
     removed = []
     for target in targets:
         destination = target / FOLDER_NAME
         if (destination / MARKER).is_file():
-            shutil.rmtree(destination)
+            try:
+                shutil.rmtree(destination)
+            except OSError as error:
+                raise MusicError(
+                    f"The plugin in {destination} could not be removed: {error.strerror}.",
+                    hint=f"Close {_title(host)}, or remove the folder by hand.",
+                    code="not_writable",
+                ) from None
             removed.append(destination)
     return removed
 
@@ -75,6 +95,20 @@ def uninstall(host: str, folder: str | None = None) -> list[Path]:
 def installed_in(host: str) -> list[Path]:
     """The folders in which the plugin of `host` lies now."""
     return [f / FOLDER_NAME for f in host_folders(host) if (f / FOLDER_NAME / MARKER).is_file()]
+
+
+def differences(host: str, destination: Path) -> list[str]:
+    """What an installed plugin has otherwise than this version would install it: names of files, "client" among them
+    where the plugin would start a client that is not there."""
+    expected, present = _contents(plugin_source(host)), _contents(destination)
+    for name in (MARKER, STARTER):
+        present.pop(name, None)
+    different = [name for name in sorted(expected.keys() | present.keys()) if expected.get(name) != present.get(name)]
+    try:
+        client = json.loads((destination / MARKER).read_text("utf-8")).get("client", "")
+    except (OSError, ValueError, AttributeError):
+        client = ""
+    return different if client and Path(client).exists() else [*different, "client"]
 
 
 def plugin_source(host: str) -> Path:
@@ -89,28 +123,40 @@ def plugin_source(host: str) -> Path:
 
 
 def host_folders(host: str) -> Iterator[Path]:
-    """Plugin folders of the versions of `host` that were run on this machine: Linux, macOS and Windows."""
-    home = Path.home()
-    documents = [
-        home / "Documents",
-        *([Path(os.environ["XDG_DOCUMENTS_DIR"])] if "XDG_DOCUMENTS_DIR" in os.environ else []),
-    ]
+    """Plugin folders of the versions of `host` that were run on this machine."""
     if host == "musescore":
-        for base in documents:
-            for version in ("MuseScore3", "MuseScore4"):
-                if (base / version).is_dir():
-                    yield base / version / "Plugins"
-    else:
-        for place in (
-            home / ".config" / "REAPER",
-            home / "Library" / "Application Support" / "REAPER",
-            Path(os.environ.get("APPDATA", home / "AppData" / "Roaming")) / "REAPER",
-        ):
-            if place.is_dir():
-                yield place / "Scripts"
+        from bridge.musescore_places import musescore_places
+
+        yield from (place.folder for place in musescore_places())
+        return
+    home = Path.home()
+    for folder in (
+        home / ".config" / "REAPER",
+        home / "Library" / "Application Support" / "REAPER",
+        Path(os.environ.get("APPDATA", home / "AppData" / "Roaming")) / "REAPER",
+    ):
+        if folder.is_dir():
+            yield folder / "Scripts"
 
 
-def _copy(source: Path, destination: Path) -> int:
+def _next_step(host: str, folder: str | None) -> str:
+    if host == "musescore" and folder is None:
+        from bridge.musescore_places import musescore_places
+
+        return "\n".join(place.next_step for place in musescore_places())
+    return NEXT_STEP[host]
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    """Name within the folder → content of every file that belongs to a plugin."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+    }
+
+
+def _copy(host: str, source: Path, destination: Path) -> None:
     if destination.exists() and not (destination / MARKER).is_file():
         raise MusicError(
             f"{destination} is there already and was not made by ScoreBridge.",
@@ -121,7 +167,9 @@ def _copy(source: Path, destination: Path) -> int:
     try:
         shutil.rmtree(staging, ignore_errors=True)
         shutil.copytree(source, staging, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-        (staging / MARKER).write_text(json.dumps(_client(), indent=2), "utf-8")
+        (staging / MARKER).write_text(json.dumps(_marker(host, destination), indent=2), "utf-8")
+        if host == "musescore":
+            _write_starter(staging / STARTER)
         if destination.exists():
             shutil.rmtree(destination)
         staging.rename(destination)
@@ -132,13 +180,30 @@ def _copy(source: Path, destination: Path) -> int:
             hint="See that the folder can be written, or name another with --folder.",
             code="not_writable",
         ) from None
-    return sum(1 for path in destination.rglob("*") if path.is_file() and path.name != MARKER)
 
 
-def _client() -> dict[str, str]:
-    """Where the command-line client is: plugins start it, or the daemon, from here."""
-    command = Path(sys.executable).with_name("scorebridge.exe" if os.name == "nt" else "scorebridge")
-    return {"client": str(command), "python": sys.executable}
+def _client() -> str:
+    return str(Path(sys.executable).with_name("scorebridge.exe" if os.name == "nt" else "scorebridge"))
+
+
+def _marker(host: str, destination: Path) -> dict[str, str]:
+    """Where the command-line client is: plugins start it, or the daemon, from here; and where the daemon says how it
+    is reached, which MuseScore's scripts cannot find out (they see no environment variables)."""
+    marker = {"client": _client(), "python": sys.executable}
+    if host == "musescore":
+        from protocol.connection import connection_path
+
+        marker |= {"starter": str(destination / STARTER), "connection": str(connection_path())}
+    return marker
+
+
+def _write_starter(path: Path) -> None:
+    """A program without arguments that starts the daemon: MuseScore 4.0 to 4.2 can start no other."""
+    if os.name == "nt":
+        path.write_text(f'@echo off\r\n"{_client()}" serve --detach\r\n', "utf-8")
+    else:
+        path.write_text(f"#!/bin/sh\nexec {shlex.quote(_client())} serve --detach\n", "utf-8")
+        path.chmod(0o755)
 
 
 def _title(host: str) -> str:

@@ -147,14 +147,25 @@ def _kern_and_abc() -> Iterator[Finding]:
 
 
 def _plugins() -> Iterator[Finding]:
-    from bridge.plugin_installer import HOSTS, host_folders, installed_in
+    from bridge.plugin_installer import HOSTS, differences, host_folders, installed_in
 
     for host in HOSTS:
         title = f"Plugin for {host}"
         places = installed_in(host)
+        for place in places:
+            different = differences(host, place)
+            if "client" in different:
+                yield Finding(
+                    title, "broken", f"{place} does not find ScoreBridge", f"scorebridge plugins install {host}"
+                )
+            elif different:
+                sentence = f"{place} is of another version ({', '.join(different[:3])})"
+                yield Finding(title, "missing", sentence, f"scorebridge plugins install {host}")
+            else:
+                yield Finding(title, "good", str(place))
         if places:
-            yield Finding(title, "good", ", ".join(str(place) for place in places))
-        elif any(True for _ in host_folders(host)):
+            continue
+        if any(True for _ in host_folders(host)):
             yield Finding(title, "missing", "is not installed", f"scorebridge plugins install {host}")
         else:
             yield Finding(title, "missing", f"{host} was not found on this machine")
