@@ -141,7 +141,7 @@ def _begin(state: int, token: str) -> int | None:
         return CLEF_BETWEEN
     if token in ("grace", "grace:slash"):
         return GRACE
-    if token == "chord" and state not in (MEASURE, KEY, METER, HEAD, BETWEEN, BACKUP):
+    if token == "chord" and (state == CHORD_KIND or NOTE <= state < RESTING):
         return CHORD
     if token == "rest":
         return REST
@@ -162,7 +162,7 @@ class Table:
         quarters: Least length in quarter notes of the value that a symbol brings, before any ratio that may follow
             it; 0 where it brings none; shape (n,).
         opens: It begins something new, so that the note before it is over; shape (n,).
-        ratio: It is a ratio by itself, shape (n,).
+        ratio: The ratio that it begins with, 0 for none; shape (n,).
         timed: It begins something that takes time; shape (n,).
         whole: It rests for the whole measure; shape (n,).
     """
@@ -171,7 +171,7 @@ class Table:
     next: npt.NDArray[np.int16]
     quarters: npt.NDArray[np.float64]
     opens: Bools
-    ratio: Bools
+    ratio: npt.NDArray[np.float64]
     timed: Bools
     whole: Bools
 
@@ -183,11 +183,11 @@ def table(symbols: tuple[str, ...]) -> Table:
     following = np.full((STATES, count), -1, np.int16)
     quarters = np.zeros(count)
     opens = np.zeros(count, bool)
-    ratio, timed, whole = np.zeros(count, bool), np.zeros(count, bool), np.zeros(count, bool)
+    ratio, timed, whole = np.zeros(count), np.zeros(count, bool), np.zeros(count, bool)
     for i, symbol in enumerate(symbols):
         tokens = [] if symbol in (v.END, v.MORE) else symbol.split("+")
         opens[i] = not tokens or _opens(tokens[0])
-        ratio[i] = bool(tokens) and tokens[0] in _RATIOS
+        ratio[i] = float(_RATIOS.get(tokens[0], 0)) if tokens else 0.0
         quarters[i] = _least_quarters(tokens)
         timed[i] = bool(tokens) and (tokens[0] in ("rest", "forward") or tokens[0] in _PITCHES)
         whole[i] = v.REST_MEASURE in tokens
@@ -260,18 +260,21 @@ class Row:
             return allowed
         limit = self.measure_quarters + 1e-6
         end = float(self._at + self._length())
-        if end > limit:  # only a ratio mends a note that is too long
-            mended = allowed & ~rules.opens
-            ratios = mended & rules.ratio
-            return ratios if ratios.any() else allowed
-        in_note = bool(self._prefix)  # its value is still to come, at `_at`
-        silent = in_note and any(p in ("chord", "grace", "grace:slash", "backup") for p in self._prefix)
-        if not silent:
-            fits = (end + rules.quarters <= limit) & ~(rules.whole & (end > 0))
-            if not in_note and end > limit - _SHORTEST:
-                fits &= ~rules.timed
-            if (allowed & fits).any():
-                allowed = allowed & fits
+        if self._value:  # a ratio must make it fit, where it does not yet
+            squeezed = float(self._at) + float(self._length()) * rules.ratio <= limit
+            fitting = allowed & (rules.ratio > 0) & squeezed
+            if end > limit:
+                return fitting if fitting.any() else allowed
+            allowed = allowed & ((rules.ratio == 0) | squeezed)
+        if self._prefix and self._prefix[-1] in ("chord", "grace", "grace:slash"):
+            return allowed  # what kind of note comes is still open
+        fits = (end + rules.quarters <= limit) & ~(rules.whole & (end > 0))
+        if any(p in ("chord", "grace", "grace:slash", "backup") for p in self._prefix):
+            fits |= ~rules.opens  # its own value takes no time
+        if end > limit - _SHORTEST:
+            fits &= ~rules.timed
+        if (allowed & fits).any():
+            allowed = allowed & fits
         if self._value and float(self._at + self._length(dots=1)) > limit:
             allowed = allowed & ~_column(rules, "dot")
         return allowed
