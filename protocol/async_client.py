@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 from protocol.channel import Channel
 from protocol.connection import Connection
 from protocol.errors import DaemonError, JobCancelled, ProtocolError
+from protocol.live_client import AsyncLive
 from protocol.messages import (
     Accepted,
     Artefact,
@@ -60,6 +61,9 @@ class AsyncClient:
         timeout_s: How long one answer may take.
         curve: This client's own CURVE key pair (public, secret) in Z85, for a daemon on another machine.
 
+    Attributes:
+        live: Live sessions.
+
     Raises:
         DaemonNotRunning: no daemon is there.
         UnsafeConnectionFile: see `read_connection`.
@@ -75,6 +79,7 @@ class AsyncClient:
     ) -> None:
         self._name = name
         self._channel = Channel(connection, timeout_s=timeout_s, curve=curve)
+        self.live = AsyncLive(self._channel)
 
     @classmethod
     def connect(cls, *, name: str = "", timeout_s: float = 30.0) -> Self:

@@ -137,7 +137,7 @@ class Channel:
 
     @contextlib.contextmanager
     def listen(self, job: str) -> Iterator[asyncio.Queue[Content]]:
-        """A queue that receives the events of a job as they are published. Events can be lost: `status` makes up."""
+        """A queue that receives the events of a job or session; some can be lost, and `status` makes up for it."""
         queue: asyncio.Queue[Content] = asyncio.Queue(EVENT_QUEUE)
         self._listeners.setdefault(job, []).append(queue)
         if self._context is not None:
@@ -297,7 +297,8 @@ class Channel:
                 message = wire.decode(frames, key).message
                 content = message.parsed()
                 # A subscription is a prefix: job "a" hears "ab" too.
-                for queue in self._listeners.get(str(message.content.get("job")), ()):
+                about = str(message.content.get("live") or message.content.get("job"))
+                for queue in self._listeners.get(about, ()):
                     with contextlib.suppress(asyncio.QueueFull):
                         queue.put_nowait(content)
 

@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 from protocol.async_client import AsyncClient, Event, Source
 from protocol.connection import Connection
 from protocol.errors import DaemonError, DaemonNotRunning, DaemonTimeout, JobCancelled, ProtocolError
+from protocol.live_client import Live
 from protocol.messages import Accepted, Artefact, Progress, State, Submit, Welcome
 
 __all__ = ["Client", "DaemonError", "DaemonNotRunning", "DaemonTimeout", "JobCancelled", "ProtocolError"]
@@ -36,6 +37,9 @@ class Client:
         name: Who this is, for the daemon's log.
         timeout_s: How long one answer may take.
         curve: This client's own CURVE key pair (public, secret) in Z85, for a daemon on another machine.
+
+    Attributes:
+        live: Live sessions.
 
     Raises:
         DaemonNotRunning: no daemon is there.
@@ -59,6 +63,7 @@ class Client:
         except BaseException:
             self._end()
             raise
+        self.live = Live(self._client.live, self._wait, self._iterate)
 
     @classmethod
     def connect(cls, *, name: str = "", timeout_s: float = 30.0) -> Self:
@@ -149,8 +154,8 @@ class Client:
                     asyncio.run_coroutine_threadsafe(_settle(), self._loop).result(3.0)
             raise
 
-    def _iterate(self, events: AsyncIterator[Event]) -> Iterator[Event]:
-        async def advance() -> Event | None:
+    def _iterate(self, events: AsyncIterator[T]) -> Iterator[T]:
+        async def advance() -> T | None:
             return await anext(events, None)
 
         async def close() -> None:

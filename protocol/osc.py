@@ -10,11 +10,28 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any
 
 from pydantic import ValidationError
 
 from protocol.errors import ProtocolError
+from protocol.live import (
+    LiveEnded,
+    LiveKeep,
+    LiveKept,
+    LiveList,
+    LiveNote,
+    LiveSessions,
+    LiveSourceInfo,
+    LiveSourceList,
+    LiveSources,
+    LiveStart,
+    LiveStarted,
+    LiveState,
+    LiveStatus,
+    LiveStop,
+)
 from protocol.messages import (
     Accepted,
     Artefact,
@@ -27,7 +44,6 @@ from protocol.messages import (
     Hello,
     JobList,
     Jobs,
-    LiveNote,
     Ok,
     Partial,
     Progress,
@@ -51,7 +67,8 @@ ANSWERS = frozenset(
     PREFIX + name
     for name in (
         *("welcome", "accepted", "state", "joblist", "ok", "fail"),
-        *("progress", "partial", "done", "cancelled", "live/note"),
+        *("progress", "partial", "done", "cancelled"),
+        *("live/started", "live/state", "live/sessions", "live/found", "live/kept", "live/note", "live/ended"),
     )
 )
 """Addresses that the daemon sends. A daemon never answers them: two daemons would talk for ever."""
@@ -171,6 +188,18 @@ def write_request(content: Content, token: str) -> tuple[str, Arguments]:
         return PREFIX + "jobs", (token, content.limit, int(content.active))
     if isinstance(content, Shutdown):
         return PREFIX + "shutdown", (token, int(content.wait))
+    if isinstance(content, LiveStart):
+        return PREFIX + "live/start", _live_start_arguments(content, token)
+    if isinstance(content, LiveStop | LiveStatus):
+        return PREFIX + f"live/{'stop' if isinstance(content, LiveStop) else 'status'}", (token, content.live)
+    if isinstance(content, LiveList):
+        return PREFIX + "live/list", (token,)
+    if isinstance(content, LiveSources):
+        return PREFIX + "live/sources", (token, *content.kinds)
+    if isinstance(content, LiveKeep):
+        seconds = -1.0 if content.seconds is None else content.seconds
+        rest = {"options": content.options} | ({} if content.bars is None else {"bars": content.bars})
+        return PREFIX + "live/keep", (token, content.live, seconds, ",".join(content.formats), json.dumps(rest))
     raise OscError(f"OSC has no address for {type(content).__name__}.")
 
 
@@ -188,7 +217,16 @@ class _Reader:
     def whole(self, name: str, default: int | None = None) -> int:
         return int(self._take(name, int, "a whole number", default))
 
-    def _take(self, name: str, kind: type, what: str, default: Any) -> Any:
+    def number(self, name: str, default: float | None = None) -> float:
+        return float(self._take(name, int | float, "a number", default))
+
+    def rest(self) -> list[str]:
+        """What is left, as text."""
+        left = [str(value) for value in self._arguments[self._position :]]
+        self._position = len(self._arguments)
+        return left
+
+    def _take(self, name: str, kind: type | UnionType, what: str, default: Any) -> Any:
         if self._position >= len(self._arguments):
             if default is None:
                 raise OscError(f"{self._address} lacks its argument {self._position + 1}, {name}.")
@@ -224,6 +262,32 @@ def _submit_arguments(content: Submit, token: str) -> Arguments:
     return token, content.job, path, ",".join(content.target), json.dumps(options)
 
 
+def _read_live_start(take: _Reader) -> LiveStart:
+    live, source = take.text("live"), take.text("source")
+    destinations = [part for part in take.text("destinations", default="").split(",") if part]
+    options = _json_object(take.text("options", default="{}") or "{}")
+    fields: dict[str, Any] = {"live": live, "source": source, "destinations": destinations}
+    if source.startswith("{"):
+        fields["source"] = _json_object(source)
+    fields |= {name: options.pop(name) for name in ("destinations", "formats", "lease") if name in options}
+    return LiveStart.model_validate({**fields, "options": options})
+
+
+def _live_start_arguments(content: LiveStart, token: str) -> Arguments:
+    fields = content.model_dump(mode="json")
+    options = {**content.options, **{name: fields[name] for name in ("destinations", "formats", "lease")}}
+    return token, content.live, json.dumps(fields["source"]), "", json.dumps(options)
+
+
+def _read_live_keep(take: _Reader) -> LiveKeep:
+    live, seconds = take.text("live"), take.number("seconds", default=30.0)
+    formats = [part for part in take.text("formats", default="").split(",") if part]
+    rest = _json_object(take.text("options", default="{}") or "{}")
+    return LiveKeep.model_validate(
+        {**rest, "live": live, "seconds": None if seconds < 0 else seconds, "formats": formats}
+    )
+
+
 def _json_object(text: str) -> dict[str, Any]:
     try:
         return _object(json.loads(text))
@@ -244,6 +308,12 @@ _REQUESTS: dict[str, Callable[[_Reader], Content]] = {
     PREFIX + "cancel": lambda take: Cancel(job=take.text("job")),
     PREFIX + "jobs": lambda take: Jobs(limit=take.whole("limit", 20), active=bool(take.whole("active", 0))),
     PREFIX + "shutdown": lambda take: Shutdown(wait=bool(take.whole("wait", 0))),
+    PREFIX + "live/start": _read_live_start,
+    PREFIX + "live/stop": lambda take: LiveStop(live=take.text("live")),
+    PREFIX + "live/status": lambda take: LiveStatus(live=take.text("live")),
+    PREFIX + "live/list": lambda take: LiveList(),
+    PREFIX + "live/sources": lambda take: LiveSources(kinds=take.rest()),
+    PREFIX + "live/keep": _read_live_keep,
 }
 
 
@@ -263,6 +333,11 @@ def write_answer(content: Content, request: str = "") -> list[tuple[str, Argumen
     if isinstance(content, JobList):
         states = [message for state in content.jobs for message in write_answer(state)]
         return [(PREFIX + "joblist", ("", len(content.jobs))), *states]
+    if isinstance(content, LiveSessions):
+        states = [message for live_state in content.sessions for message in write_answer(live_state)]
+        return [(PREFIX + "live/sessions", ("", len(content.sessions))), *states]
+    if isinstance(content, LiveSourceList):
+        return [(PREFIX + "live/found", _found(source)) for source in content.sources]
     name, arguments = _answer(content, request)
     return [(PREFIX + name, tuple(_shortened(value) for value in arguments))]
 
@@ -297,6 +372,22 @@ def _answer(content: Content, request: str) -> tuple[str, Sequence[Argument]]:
             return "state", (content.job, content.phase, *progress, content.position, *_files(content.artefacts))
         case LiveNote():
             return "live/note", _live_note(content)
+        case LiveStarted():
+            destinations = ", ".join(content.destinations)
+            return "live/started", (content.live, content.source, content.reader, destinations, content.look_ahead)
+        case LiveState():
+            return "live/state", _live_state(content)
+        case LiveKept():
+            return "live/kept", (
+                content.live,
+                content.job,
+                content.start,
+                len(content.notes),
+                *_files(content.artefacts),
+            )
+        case LiveEnded():
+            ended = (content.reason, content.notes, content.duration, content.message, content.hint)
+            return "live/ended", (content.live, *ended, *_files(content.artefacts))
     raise OscError(f"OSC has no address for {type(content).__name__}.")
 
 
@@ -307,6 +398,17 @@ def _files(artefacts: Sequence[Artefact]) -> list[Argument]:
 def _live_note(note: LiveNote) -> Arguments:
     offset = -1.0 if note.offset is None else note.offset  # it still sounds
     return (note.live, note.note, note.phase, note.onset, offset, note.pitch, note.velocity, note.confidence)
+
+
+def _live_state(state: LiveState) -> Arguments:
+    latency = -1.0 if state.latency is None else state.latency  # not yet known
+    drift = 0.0 if state.drift is None else state.drift
+    measures = (state.position, state.level, latency, state.lost, drift, state.sounding, state.notes)
+    return (state.live, state.phase, *measures, int(state.receiving), state.message, state.hint)
+
+
+def _found(source: LiveSourceInfo) -> Arguments:
+    return ("", source.kind, source.source, source.name, int(source.ready), source.reason, source.hint)
 
 
 def keyboard_note(pitch: int, velocity: int, channel: int = 0) -> tuple[str, Arguments]:

@@ -8,6 +8,8 @@ from bridge.doors.door import DoorError
 from protocol import osc
 from protocol.messages import TERMINAL_EVENTS, Content, Message
 
+EVERY_EVENT = TERMINAL_EVENTS | {"progress", "partial", "live.started", "live.state", "live.note", "live.ended"}
+
 
 @dataclass(frozen=True)
 class Notify:
@@ -42,7 +44,7 @@ class Notify:
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise DoorError(f"{text!r} does not say whom to notify.", hint="Write host:port, or host:port/address.")
         if not slash:
-            return cls(host, int(port), events=frozenset({"progress", "partial", "live.note", *TERMINAL_EVENTS}))
+            return cls(host, int(port), events=EVERY_EVENT)
         return cls(host, int(port), slash + address, tuple(arguments), frozenset({"done"}))
 
     def packets(self, event: Message, content: Content) -> list[bytes]:

@@ -24,6 +24,7 @@ from bridge.doors.notify import Notify
 from bridge.service import Client, Service
 from protocol import osc, slip
 from protocol.errors import ProtocolError
+from protocol.live import LiveStart, LiveStarted
 from protocol.messages import TERMINAL_EVENTS, Content, Error, Hello, Message, Rejected, State, Submit, UnknownType
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 MAX_CONNECTIONS = 64
 MAX_IN_FLIGHT = 256
 PACKETS_AT_ONCE = 16
+LAST_EVENTS = TERMINAL_EVENTS | {"live.ended"}
 MAX_FOLLOWED = 10_000  # jobs whose submitter is remembered
 MAX_UNREAD_BYTES = 4 << 20  # of a TCP client that does not read; then its connection is ended
 
@@ -179,12 +181,13 @@ class OscDoor(Door):
         except osc.OscError as error:
             self._send(sender, [_fail(job, error, address)])
             return
-        if isinstance(request.content, Submit):
-            self._follow(request.content.job, sender)
+        follows = isinstance(request.content, Submit | LiveStart)
+        if follows:
+            self._follow(job, sender)
         reply = await answer(self._service, Message.of(request.content), (), sender.client)
         self._send(sender, _packets(reply.message.parsed(), job, address))
-        if isinstance(request.content, Submit):
-            self._release(request.content.job, sender, reply.message.parsed())
+        if follows:
+            self._release(job, sender, reply.message.parsed())
 
     def _admitted(self, request: osc.Request) -> bool:
         if not request.token and isinstance(request.content, Hello):
@@ -219,17 +222,17 @@ class OscDoor(Door):
         except (UnknownType, ValidationError):
             return
         self._notify(event, content)
-        job = str(event.content.get("job", ""))
+        job = str(event.content.get("live") or event.content.get("job", ""))
         follower = self._followers.get(job)
-        if follower is None:
+        if follower is None or isinstance(content, LiveStarted):  # the answer to the request says it
             return
         packets = _packets(content, job, "")
         if follower.held is not None:
             follower.held += packets
-            follower.ended |= event.type in TERMINAL_EVENTS
+            follower.ended |= event.type in LAST_EVENTS
             return
         self._send(follower.sender, packets)
-        if event.type in TERMINAL_EVENTS:
+        if event.type in LAST_EVENTS:
             del self._followers[job]
 
     def _notify(self, event: Message, content: Content) -> None:
@@ -351,9 +354,14 @@ class _TcpSender(asyncio.Protocol):
         self._transport.close()
 
 
+_ABOUT_ONE = frozenset(
+    osc.PREFIX + name for name in ("submit", "status", "cancel", "live/start", "live/stop", "live/status", "live/keep")
+)
+
+
 def _job_of(address: str, arguments: Sequence[Any]) -> str:
-    """The job that a request is about, readable even where the request as a whole is not."""
-    if address in (osc.PREFIX + "submit", osc.PREFIX + "status", osc.PREFIX + "cancel") and len(arguments) > 1:
+    """The job or session that a request is about, readable even where the request as a whole is not."""
+    if address in _ABOUT_ONE and len(arguments) > 1:
         return arguments[1][:128] if isinstance(arguments[1], str) else ""
     return ""
 
