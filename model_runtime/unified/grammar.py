@@ -246,6 +246,7 @@ class Row:
     _ratio: Fraction = Fraction(1)
     _beats: int = 0
     _before: Fraction = Fraction(0)  # where a jump back begins
+    _grace: bool = False  # the last note was one: another in its chord would say so
     _prefix: list[str] = field(default_factory=list)
 
     def allowed(self) -> Bools:
@@ -256,6 +257,8 @@ class Row:
             allowed = allowed & ~_column(rules, "measure")
         if self.measures is not None and self.written_measures < self.measures:
             allowed = allowed & ~_column(rules, v.END)
+        if self._grace and not self._prefix:
+            allowed = allowed & ~_column(rules, "chord")
         if self.measure_quarters is None:
             return allowed
         limit = self.measure_quarters + 1e-6
@@ -319,6 +322,7 @@ class Row:
 
     def _root(self, quarters: Fraction) -> None:
         prefix, self._prefix = self._prefix, []
+        self._grace = "grace" in prefix or "grace:slash" in prefix
         if "backup" in prefix:  # by that much, and not to the start of the measure
             self._at = max(self._before - quarters, Fraction(0))
             return
