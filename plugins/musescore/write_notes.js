@@ -1,16 +1,115 @@
-// Inserting a `notes` document into a score by cursor, as one undo step.
+// Inserting a `notes` document into a score, as one undo step.
 //
-//     var writing = WriteNotes.writer(root, curScore, document, Selection.place(root, curScore), {});
+//     var writing = WriteNotes.writer(root, curScore, document, Selection.place(root, curScore), {musicxml: path});
 //     in a Timer: var state = writing.next(30); …
 //
 // `writer(api, score, document, place, options)` -> {next, warnings}
-//   next(budget_ms) -> {done, fraction, stage}: `stage` is "preparing", then "writing", then "done". Preparing goes in
-//                      slices; the call that finds the stage "writing" inserts everything at once, because a command
-//                      that stays open between two ticks would be ended by whatever the user does meanwhile. So
-//                      show "writing" before calling `next` again. If anything goes wrong there, the command is
-//                      rolled back and `next` throws an Error: the score is as it was.
+//   next(budget_ms) -> {done, fraction, stage}: `stage` is "preparing", then "writing", then "done". The call that
+//                      finds the stage "writing" inserts everything at once, because a command that stays open
+//                      between two ticks would be ended by whatever the user does meanwhile. So show "writing"
+//                      before calling `next` again. If anything goes wrong there, the command is rolled back and
+//                      `next` throws an Error: the score is as it was. The Error's `code` is "needs_musicxml" where
+//                      this version can insert such notes from MusicXML alone and `options.musicxml` was not given.
 //   warnings()      -> what could not be carried, as [{code, count}].
 // `writeNotes(api, score, document, place, options)` -> warnings, in one go.
 //
 // place   {tick, staff} as `Selection.place` gives it: the document's tick 0, and the staff of its first part.
-// options {signatures: true}: also insert the document's key and time signatures and its tempo marks.
+// options {signatures: true}: also insert the document's time and key signatures and its tempo marks.
+//         {musicxml: path}: the same notes as MusicXML. MuseScore 3 pastes them from there where its cursor cannot make
+//         them: tuplets before 3.5, grace notes in all of 3.x. 4.x does not need it.
+
+.import "by_cursor.js" as ByCursor
+.import "by_paste.js" as ByPaste
+.import "layout.js" as Layout
+.import "write_plan.js" as WritePlan
+
+function writeNotes(api, score, document, place, options) {
+    var writing = writer(api, score, document, place, options);
+    while (!writing.next(1000).done) { /* until it is */ }
+    return writing.warnings();
+}
+
+function writer(api, score, document, place, options) {
+    var work = {
+        api: api, score: score, document: document, place: place, options: options || {}, warnings: {}, stage: "preparing"
+    };
+    return {
+        next: function () {
+            if (work.stage === "preparing") {
+                work.sorted = planned(work);
+                work.stage = "writing";
+            } else if (work.stage === "writing") {
+                write(work);
+                work.stage = "done";
+            }
+            return {
+                done: work.stage === "done", stage: work.stage,
+                fraction: work.stage === "done" ? 1 : work.stage === "writing" ? 0.2 : 0
+            };
+        },
+        warnings: function () { return listed(work.warnings); }
+    };
+}
+
+// The document sorted into tracks of this score, its barlines on the score's where its first measure is not full.
+function planned(work) {
+    var document = work.document;
+    var scale = work.api.division / (document.ticks_per_quarter || 480);
+    var context = {
+        division: work.api.division, tick: work.place.tick, staff: work.place.staff, staves: work.score.nstaves
+    };
+    var measures = Layout.measuresOf(work.score);
+    var measure = measures[Layout.indexAt(measures, context.tick)];
+    var left = measure.end - context.tick;
+    if (document.pickup && context.tick === measure.start && left > document.pickup * scale) {
+        context.tick += left - document.pickup * scale;
+    }
+    var sorted = WritePlan.plan(document, context);
+    sorted.startStaff = context.staff;
+    sorted.endStaff = Math.min(context.staff + stavesOf(document), context.staves);
+    for (var code in sorted.warnings) {
+        work.warnings[code] = sorted.warnings[code];
+    }
+    return sorted;
+}
+
+function stavesOf(document) {
+    var staves = 0;
+    for (var i = 0; i < (document.parts || []).length; i++) {
+        staves += document.parts[i].staves || 1;
+    }
+    return Math.max(staves, 1);
+}
+
+function write(work) {
+    var pastes = ByPaste.isNeeded(work.api, work.score, work.sorted);
+    if (pastes && !work.options.musicxml) {
+        var error = new Error("These notes can only be inserted from MusicXML in this version of MuseScore.");
+        error.code = "needs_musicxml";
+        throw error;
+    }
+    var copied = pastes ? ByPaste.copy(work.api, work.score, work.options.musicxml) : null;
+    work.score.startCmd();
+    try {
+        if (copied) {
+            ByPaste.insert(work.api, work.score, work.document, work.sorted, work.options, work.warnings);
+        } else {
+            if (work.sorted.graces) {
+                work.warnings.grace = work.sorted.graces;
+            }
+            ByCursor.insert(work.api, work.score, work.document, work.sorted, work.options, work.warnings);
+        }
+    } catch (error_) {
+        work.score.endCmd(true);
+        throw error_;
+    }
+    work.score.endCmd();
+}
+
+function listed(counts) {
+    var warnings = [];
+    for (var code in counts) {
+        warnings.push({ code: code, count: counts[code] });
+    }
+    return warnings;
+}
