@@ -27,7 +27,7 @@ from model_runtime.training.perform import ScoreWindow, perform
 LONGEST_SOURCE, LONGEST_TARGET = 320, 320
 LENGTH_WEIGHTS = {  # of windows of 1, 2, 3 and 4 measures
     "image": (0.6, 0.3, 0.07, 0.03),
-    "performance": (0.1, 0.3, 0.3, 0.3),
+    "performance": (0.35, 0.4, 0.15, 0.1),
 }
 DIRECTIONS = ("image", "performance")
 _CARRIED_SPACES = 6.0

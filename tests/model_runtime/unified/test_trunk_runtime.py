@@ -119,7 +119,7 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
         TrunkRuntime(tmp_path)
 
 
-MEASURE = "measure key:fifths:0 time beats:3 beat-type:4 clef:G2 staff:1 clef:F4 staff:2".split()
+MEASURE = ["measure", "key:fifths:0", "time", "beats:3", "beat-type:4", "clef:G2", "staff:1", "clef:F4", "staff:2"]
 
 
 def row_after(symbols: list[str], quarters: float | None = None) -> Row:
