@@ -106,7 +106,9 @@ def magnitudes(segments: Floats) -> Floats:
     Returns:
         Shape (n, BINS), 1 for a sine of full scale in the middle of a bin.
     """
-    spectra = {size: np.fft.rfft(segments[:, _LONGEST_SAMPLES - size :], axis=1) for size in _TRANSFORMS}
+    from scipy.fft import rfft  # in single precision several times as fast as numpy's
+
+    spectra = {size: rfft(segments[:, _LONGEST_SAMPLES - size :], axis=1) for size in _TRANSFORMS}
     parts = []
     for kernels in _kernels():
         spectrum = spectra[kernels.size][:, kernels.first : kernels.last]

@@ -1,10 +1,10 @@
 """The audio reader's network (torch): frames in, for every key how likely it is struck, sounds and is let go.
 
 Every key is read by the same weights from its own harmonics, as in Bittner et al., "A Lightweight Instrument-Agnostic
-Model for Polyphonic Note Transcription" (ICASSP 2022) and Wei et al., "HPPNet: Modeling the Harmonic Structure and Pitch
-Invariance in Piano Transcription" (ISMIR 2022); a gated recurrence for each key remembers what it does, as in Kwon,
-Jeong and Nam (ISMIR 2020). All of it looks backwards only; the look-ahead is that what it says at a step is about
-a moment `DELAY_SAMPLES` before.
+Model for Polyphonic Note Transcription" (ICASSP 2022) and Wei et al., "HPPNet: Modeling the Harmonic Structure and
+Pitch Invariance in Piano Transcription" (ISMIR 2022); a gated recurrence for each key remembers what it does, as in
+Kwon, Jeong and Nam, "Polyphonic Piano Transcription Using Autoregressive Multi-State Note Model" (ISMIR 2020). All of
+it looks backwards only; the look-ahead is that what it says at a step is about a moment `DELAY_SAMPLES` before.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class AudioNetwork(nn.Module):
         )
 
     def lowered(self) -> AudioNetwork:
-        """A copy in bfloat16 to compute gradients with, but for the recurrences, which would lose what changes slowly."""
+        """A copy in bfloat16 to compute gradients with; not its recurrences, which would lose what changes slowly."""
         copied = AudioNetwork(self.config).bfloat16()
         copied.memory.float()
         copied.context.float()

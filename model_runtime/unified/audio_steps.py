@@ -1,10 +1,15 @@
 """The audio reader's steps in time, and what it says at each: shared by training and runtime.
 
-A step is two hops. What the network says at step j is about the moment `moment_s(j)`, which lies 58 ms before the end of
-the sound that it has heard by then.
+A step is two hops. What the network says at step j is about the moment `moment_s(j)`, which lies 58 ms before the end
+of the sound that it has heard by then.
 """
 
 from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from model_runtime.unified.audio_front_end import HOP_SAMPLES, SAMPLE_RATE
 
@@ -23,11 +28,14 @@ be read between steps (Kong et al., "High-resolution Piano Transcription with Pe
 Times", TASLP 2021)."""
 
 
+Number = TypeVar("Number", float, npt.NDArray[np.floating[Any]])
+
+
 def moment_s(step: float) -> float:
     """Seconds from the start of the sound that a step is about."""
     return ((step + 1) * STEP_SAMPLES - DELAY_SAMPLES) / SAMPLE_RATE
 
 
-def step_of(moment: float) -> float:
-    """The step, with a fraction, that is about a moment in seconds."""
+def step_of(moment: Number) -> Number:
+    """The step, with a fraction, that is about a moment in seconds; or those of many moments."""
     return (moment * SAMPLE_RATE + DELAY_SAMPLES) / STEP_SAMPLES - 1

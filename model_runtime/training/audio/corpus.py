@@ -3,9 +3,9 @@
     python -m model_runtime.training.audio.corpus --scores CORPUS --midi POP909 --samples SAMPLES \
         --soundfont A.sf2 --soundfont B.sf3 --out DIR --clips 1000
 
-`CORPUS` is the trunk's corpus (its splits are kept); every twentieth file of `POP909` is left for `dev`. `SAMPLES` holds
-folders of sampled instruments. Clip i of a split depends on i and the split alone, so that a build can be stopped and
-gone on with, or enlarged, and a run that reads the first n clips reads the same ones ever after.
+`CORPUS` is the trunk's corpus (its splits are kept); every twentieth file of `POP909` is left for `dev`. `SAMPLES`
+holds folders of sampled instruments. Clip i of a split depends on i and the split alone, so that a build can be stopped
+and gone on with, or enlarged, and a run that reads the first n clips reads the same ones ever after.
 """
 
 from __future__ import annotations
@@ -25,8 +25,14 @@ from model_runtime.training.audio.degrade import degraded
 from model_runtime.training.audio.music import Part
 from model_runtime.training.audio.samplers import Sampler
 from model_runtime.training.audio.soundfonts import SoundFont, Voice
-from model_runtime.unified.audio_front_end import BINS, FLOOR_DB, HISTORY_SAMPLES, HOP_SAMPLES, SAMPLE_RATE, SCALE_DB
-from model_runtime.unified.audio_front_end import frames_of
+from model_runtime.unified.audio_front_end import (
+    BINS,
+    HISTORY_SAMPLES,
+    HOP_SAMPLES,
+    SAMPLE_RATE,
+    SCALE_DB,
+    frames_of,
+)
 
 Floats = npt.NDArray[np.float32]
 CLIP_S = 20.0

@@ -1,6 +1,13 @@
-"""How well a network hears clips that it was not trained on."""
+"""How well a network hears clips that it was not trained on.
+
+    python -m model_runtime.training.audio.evaluate --data CLIPS --run RUN
+"""
 
 from __future__ import annotations
+
+import argparse
+import json
+import sys
 
 from collections import defaultdict
 from pathlib import Path
@@ -77,3 +84,20 @@ def measured(reader: AudioNetwork, folder: Path, clips: int) -> dict[str, float]
             found[name].append(value)
         found[f"onset_f1_{clip.about['kind'].replace(' ', '_')}"].append(result["onset_f1"])
     return {name: round(float(np.mean(values)), 4) for name, values in sorted(found.items())}
+
+
+def main() -> None:
+    """Command line."""
+    from model_runtime.training.audio.train import load_reader
+
+    parser = argparse.ArgumentParser(description="Measure the audio reader on its development clips.")
+    parser.add_argument("--data", type=Path, required=True, help="folder of clips")
+    parser.add_argument("--run", type=Path, required=True, help="folder of a training run")
+    parser.add_argument("--clips", type=int, default=48)
+    arguments = parser.parse_args()
+    result = measured(load_reader(arguments.run / "checkpoint.pt"), arguments.data, arguments.clips)
+    sys.stdout.write(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -37,8 +37,8 @@ def targets(notes: Floats, pedal: Floats, first_step: int, steps: int) -> Target
     """
     heads = np.zeros((steps, KEYS, 4), np.float32)
     struck = np.zeros((steps, KEYS), np.float32)
-    onset = np.asarray(step_of(notes[:, 0]), np.float64) - first_step
-    offset = np.asarray(step_of(notes[:, 1]), np.float64) - first_step
+    onset = step_of(notes[:, 0].astype(np.float64)) - first_step
+    offset = step_of(notes[:, 1].astype(np.float64)) - first_step
     for start, end, pitch, velocity in zip(onset, offset, notes[:, 2], notes[:, 3], strict=True):
         key = int(pitch) - LOWEST_PITCH
         if not 0 <= key < KEYS or end < -REACH_STEPS or start > steps + REACH_STEPS:
@@ -51,7 +51,7 @@ def targets(notes: Floats, pedal: Floats, first_step: int, steps: int) -> Target
         heads[near, key, 3] = velocity / 127
         struck[near, key] = 1.0
     down = np.zeros(steps, np.float32)
-    for start, end in np.asarray(step_of(pedal), np.float64) - first_step:
+    for start, end in step_of(pedal.astype(np.float64)) - first_step:
         down[max(int(np.ceil(start)), 0) : max(int(np.ceil(end)), 0)] = 1.0
     return Targets(heads, struck, down)
 

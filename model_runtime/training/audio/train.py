@@ -2,9 +2,9 @@
 
     python -m model_runtime.training.audio.train --data CLIPS --out RUN --resume
 
-RUN gets `checkpoint.pt`, `curve.csv`, `dev.csv`, `curve.png` and `settings.json`. A run that was killed goes on from its
-last checkpoint with exactly the batches it would have seen; clips that were added meanwhile are used from the next pool of
-steps on.
+RUN gets `checkpoint.pt`, `curve.csv`, `dev.csv`, `curve.png` and `settings.json`. A run that was killed goes on from
+its last checkpoint with exactly the batches it would have seen; clips that were added meanwhile are used from the next
+pool of steps on.
 """
 
 from __future__ import annotations
