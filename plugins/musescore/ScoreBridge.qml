@@ -31,8 +31,8 @@ MuseScore {
     menuPath: "Plugins.ScoreBridge"
 
     id: root
-    width: 760
-    height: 600
+    width: 820
+    height: 620
 
     property var talk: null
     property var link: null
@@ -211,8 +211,18 @@ MuseScore {
         if (view.welcome !== welcome) {
             welcome = view.welcome;
         }
+        if (before.phase !== view.phase && (before.phase === "reading" || before.phase === "inserting")) {
+            takeKeyboard();
+        }
         if (before.isBusy && !view.isBusy) {
             ended();
+        }
+    }
+
+    // Commands that read or write the score leave the keyboard with MuseScore's own window.
+    function takeKeyboard() {
+        if (Window.window && Qt.application.active) {
+            Window.window.requestActivate();
         }
     }
 
@@ -310,7 +320,10 @@ MuseScore {
         DropArea {
             anchors.fill: parent
             enabled: root.task.source === "file" && !root.view.isBusy
-            onDropped: pathBox.text = Files.pathOf(drop.hasUrls ? drop.urls[0] : drop.text)
+            // Connected, not onDropped: Qt 6 hands handlers no named arguments, Qt 5.9 knows no function as a handler.
+            Component.onCompleted: dropped.connect(function (drop) {
+                pathBox.text = Files.pathOf(drop.hasUrls ? drop.urls[0] : drop.text);
+            })
         }
 
         RowLayout {
@@ -327,7 +340,7 @@ MuseScore {
                 currentIndex: 0
                 isLocked: root.view.isBusy
                 onAccepted: root.act()
-                KeyNavigation.tab: pathBox.visible ? pathBox : null
+                
             }
             Rectangle {
                 Layout.preferredWidth: 1
@@ -367,6 +380,7 @@ MuseScore {
                     TextBox {
                         id: pathBox
                         Layout.fillWidth: true
+                        Layout.preferredHeight: look.row
                         enabled: !root.view.isBusy
                         placeholderText: qsTr("Path of the file, or drop it here")
                         onAccepted: root.act()
@@ -476,8 +490,8 @@ MuseScore {
                                 initialText: Options.initialText(modelData)
                                 range: Options.rangeText(modelData)
                                 labelWidth: form.labelWidth
-                                onChanged: {
-                                    root.entered[modelData.name] = value;
+                                onTouched: {
+                                    root.entered[modelData.name] = entered;
                                     root.inputProblem = "";
                                 }
                                 onAccepted: root.act()
