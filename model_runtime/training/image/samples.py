@@ -1,0 +1,161 @@
+"""Pages on disk → batches for the network: chunks of bands, spoilt a little more, with dense targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from model_runtime.training.image.dataset import Band, load_bands
+from model_runtime.training.image.labels import FIELDS, groups_of
+from model_runtime.unified.bands import BAND_HEIGHT_PX, CELL_PX, CELL_ROWS, CELL_SPACES, HIGHEST_ROW, MARGIN_SPACES
+from model_runtime.unified.glyph_classes import DENOMINATORS, GROUP_NAMES, LONGEST_STEM
+
+CHUNK_COLUMNS = 128  # cells: 64 staff spaces
+_SPREAD_COLUMNS, _SPREAD_ROWS = 0.55, 0.35
+_COLUMN = {name: i for i, name in enumerate(FIELDS)}
+UNKNOWN = -100  # a class that is not known, as `cross_entropy` passes it over
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass
+class Targets:
+    """What a network should say of a batch.
+
+    Attributes:
+        heat: float32, shape (bands, groups, rows, columns): 1 at centres, less beside them.
+        cells: Band, group, row and column of each centre, shape (n, 4).
+        x: Of the centre within its cell, 0 to 1, shape (n,).
+        classes: Shared attributes by name, shape (n,), `UNKNOWN` where there is none.
+        stems: Row of `cells`, stem (1 up, 2 down), then length, flags, beams left, beams right, strokes; shape (m, 7).
+    """
+
+    heat: Floats
+    cells: Ints
+    x: Floats
+    classes: dict[str, Ints]
+    stems: Ints
+
+
+def cells_of(x: Floats, positions: Floats) -> tuple[Floats, Ints]:
+    """Columns (with fraction) and rows of places in a band."""
+    columns = (x + MARGIN_SPACES) / CELL_SPACES
+    return columns.astype(np.float32), (HIGHEST_ROW - np.rint(positions)).astype(np.int64)
+
+
+def targets_of(bands: list[tuple[Band, float]], columns: int) -> Targets:
+    """Targets of bands whose first column is given beside each."""
+    heat = np.zeros((len(bands), len(GROUP_NAMES), CELL_ROWS, columns), np.float32)
+    cells, places, values, rows_exact = [], [], [], []
+    for number, (band, first) in enumerate(bands):
+        across, rows = cells_of(band.x, band.positions)
+        across = across - first
+        inside = (across >= 0) & (across < columns) & (rows >= 0) & (rows < CELL_ROWS)
+        across, rows = across[inside], rows[inside]
+        whole = np.floor(across).astype(np.int64)
+        group = groups_of(band.values[inside])
+        cells.append(np.stack([np.full(len(rows), number), group, rows, whole], axis=1))
+        places.append(across - whole)
+        values.append(band.values[inside])
+        rows_exact.append(HIGHEST_ROW - band.positions[inside] - rows)
+    joined, x, seen = np.concatenate(cells), np.concatenate(places).astype(np.float32), np.concatenate(values)
+    _draw_heat(heat, joined, x, np.concatenate(rows_exact).astype(np.float32))
+    return Targets(heat, joined, x, _classes(seen), _stems(seen, joined))
+
+
+def _draw_heat(heat: Floats, cells: Ints, x: Floats, off_row: Floats) -> None:
+    band, group, row, column = cells.T
+    for down in (-1, 0, 1):
+        for across in (-1, 0, 1):
+            r, c = row + down, column + across
+            value = np.exp(
+                -0.5 * (((across + 0.5 - x) / _SPREAD_COLUMNS) ** 2 + ((down - off_row) / _SPREAD_ROWS) ** 2)
+            )
+            inside = (r >= 0) & (r < heat.shape[2]) & (c >= 0) & (c < heat.shape[3])
+            np.maximum.at(heat, (band[inside], group[inside], r[inside], c[inside]), value[inside] * 0.9)
+    heat[band, group, row, column] = 1.0
+
+
+def _classes(values: npt.NDArray[np.int16]) -> dict[str, Ints]:
+    result = {"kind": values[:, 0].astype(np.int64)}
+    for name in ("stems", "dots", "accidental", "ties", "size", "number"):
+        column = values[:, _COLUMN[name]].astype(np.int64)
+        result[name] = np.where(column < 0, UNKNOWN, column)
+    result["dots"] = np.minimum(result["dots"], 3)
+    below = values[:, _COLUMN["denominator"]]
+    known = {value: index for index, value in enumerate(DENOMINATORS)}
+    result["denominator"] = np.array([known.get(int(v), UNKNOWN) for v in below], np.int64)
+    return result
+
+
+def _stems(values: npt.NDArray[np.int16], cells: Ints) -> Ints:
+    rows = []
+    stems = values[:, _COLUMN["stems"]]
+    positions = HIGHEST_ROW - cells[:, 2]
+    for index in np.flatnonzero(stems > 0):
+        for stem in (1, 2) if stems[index] == 3 else (int(stems[index]),):
+            suffix = "_2" if stems[index] == 3 and stem == 2 else ""
+            seen = [int(values[index, _COLUMN[n + suffix]]) for n in ("flags", "beams_left", "beams_right", "strokes")]
+            tip = int(values[index, _COLUMN["tip" + suffix]])
+            length = min(abs(tip - int(positions[index])), LONGEST_STEM)
+            rows.append([index, stem, length, *(UNKNOWN if v < 0 else min(v, 4) for v in seen)])
+    return np.array(rows, np.int64).reshape(-1, 7)
+
+
+class Pool:
+    """Pages in memory from which chunks are drawn."""
+
+    def __init__(self, paths: list[Path], seed: list[int], *, spoil: bool = True) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._spoil = spoil
+        self.bands = [band for path in paths for band in load_bands(path) if len(band.x) > 2]
+        widths = np.array([band.pixels.shape[1] for band in self.bands], float)
+        self._shares = widths / widths.sum()
+        rarity = np.zeros(256)
+        for band in self.bands:
+            rarity[: 64] += np.bincount(band.values[:, 0], minlength=64)[:64]
+        self._rarity = 1.0 / np.sqrt(rarity + 20.0)
+        self._rare_shares = np.array([self._rarity[band.values[:, 0]].max() for band in self.bands])
+        self._rare_shares = self._rare_shares**2 / (self._rare_shares**2).sum()
+
+    def batch(self, size: int, columns: int = CHUNK_COLUMNS) -> tuple[Floats, Targets]:
+        """Bands (size, 1, BAND_HEIGHT_PX, columns · CELL_PX) from 0 to 1 and their targets."""
+        rng = self._rng
+        pixels = np.zeros((size, 1, BAND_HEIGHT_PX, columns * CELL_PX), np.float32)
+        chosen = []
+        for slot in range(size):
+            rare = rng.random() < 0.3
+            band = self.bands[int(rng.choice(len(self.bands), p=self._rare_shares if rare else self._shares))]
+            total = band.pixels.shape[1] // CELL_PX
+            first = int(rng.integers(min(total - columns, 0), max(total - columns, 0) + 1))
+            if rare:
+                weights = self._rarity[band.values[:, 0]] ** 3
+                label = int(rng.choice(len(band.x), p=weights / weights.sum()))
+                at = int(cells_of(band.x[label : label + 1], band.positions[label : label + 1])[0][0])
+                first = int(np.clip(at - rng.integers(4, columns - 4), min(total - columns, 0), max(total - columns, 0)))
+            a, b = max(first, 0), min(first + columns, total)
+            part = band.pixels[:, a * CELL_PX : b * CELL_PX].astype(np.float32) / 255.0
+            pixels[slot, 0, :, (a - first) * CELL_PX : (b - first) * CELL_PX] = part
+            chosen.append((band, float(first)))
+            if self._spoil:
+                pixels[slot, 0] = spoilt(pixels[slot, 0], rng)
+        return pixels, targets_of(chosen, columns)
+
+
+def spoilt(pixels: Floats, rng: np.random.Generator) -> Floats:
+    """A chunk with other contrast, a little noise or blur, and not quite at its height."""
+    from scipy import ndimage
+
+    if rng.random() < 0.35:
+        pixels = np.roll(pixels, int(rng.choice([-1, 1])), axis=0)
+    if rng.random() < 0.2:
+        pixels = ndimage.gaussian_filter(pixels, float(rng.uniform(0.2, 0.9)))
+    if rng.random() < 0.4:
+        pixels = np.clip(pixels * float(rng.uniform(0.7, 1.3)), 0, 1) ** float(rng.uniform(0.6, 1.6))
+    if rng.random() < 0.25:
+        noise = rng.standard_normal(pixels.shape, dtype=np.float32)
+        pixels = np.clip(pixels + float(rng.uniform(0.01, 0.1)) * noise, 0, 1)
+    return np.asarray(pixels, np.float32)
