@@ -1,45 +1,6 @@
-"use strict";
+import { ask, at, attempt, connect, download } from "/daemon.js";
 
-// The link that opened this page carries a one-time ticket in its fragment. It is exchanged for a token of this page,
-// which is kept for this tab alone, and removed from the address bar.
-
-const TOKEN = "scorebridge-token";
-const at = (id) => document.getElementById(id);
 const jobs = new Map(); // id → the state that is shown
-
-function notice(sentence, hint) {
-  at("notice").textContent = [sentence, hint].filter(Boolean).join(" ");
-  at("notice").hidden = !sentence;
-}
-
-function connection(state, words) {
-  at("connection").dataset.state = state;
-  at("connection").textContent = words;
-}
-
-async function call(path, options = {}) {
-  const headers = { "X-ScoreBridge-Token": sessionStorage.getItem(TOKEN) || "" };
-  const response = await fetch(path, { ...options, headers });
-  if (response.ok) return response;
-  const problem = await response.json().catch(() => ({ message: response.statusText }));
-  throw Object.assign(new Error(problem.message), problem, { status: response.status });
-}
-
-async function ask(type, content = {}) {
-  const body = JSON.stringify({ type, content });
-  const answer = await (await call("/api/message", { method: "POST", body })).json();
-  if (answer.type === "error") throw Object.assign(new Error(answer.content.message), answer.content);
-  return answer.content;
-}
-
-async function redeemTicket() {
-  const ticket = new URLSearchParams(location.hash.slice(1)).get("ticket");
-  if (!ticket) return;
-  history.replaceState(null, "", location.pathname);
-  const body = JSON.stringify({ ticket });
-  const { token } = await (await call("/api/session", { method: "POST", body })).json();
-  sessionStorage.setItem(TOKEN, token);
-}
 
 // ---- jobs -----------------------------------------------------------------------------------------------------------
 
@@ -57,18 +18,6 @@ function detail(state) {
   if (state.phase === "queued" && state.position) return `${state.position} before it`;
   if (state.phase === "done") return [state.engine, ...(state.warnings || [])].filter(Boolean).join(" · ");
   return "";
-}
-
-async function download(job, name) {
-  const path = `/api/jobs/${encodeURIComponent(job)}/artefacts/${encodeURIComponent(name)}`;
-  const url = URL.createObjectURL(await (await call(path)).blob());
-  const link = Object.assign(document.createElement("a"), { href: url, download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10000);
-}
-
-function attempt(action) {
-  return () => action().then(() => notice(""), (problem) => notice(problem.message, problem.hint));
 }
 
 function fileButton(job, artefact) {
@@ -131,72 +80,15 @@ async function loadWelcome() {
 
 // ---- events ---------------------------------------------------------------------------------------------------------
 
-let epoch = "";
-let last = 0;
-let pause = 500;
-
-function received(data) {
-  const word = JSON.parse(data);
-  if (!word.message) { // the first word of a stream: where it starts, and whether something is missing before it
-    epoch = word.epoch;
-    last = word.seq;
-    return;
-  }
-  last = word.seq;
-  const { type, content } = word.message;
+function received(type, content) {
   if (!content.job) return;
   if (jobs.has(content.job)) show(merged(jobs.get(content.job), type, content));
   else ask("status", { job: content.job }).then(show, () => {});
 }
 
 async function refresh() {
-  try {
-    await loadWelcome();
-    await loadJobs();
-    pause = 500;
-  } catch (problem) {
-    if (problem.status === 401) return lostAccess();
-    notice(problem.message, problem.hint);
-  }
-  return true;
+  await loadWelcome();
+  await loadJobs();
 }
 
-function lostAccess() {
-  sessionStorage.removeItem(TOKEN);
-  connection("lost", "not connected");
-  notice("This page's link has run out.", "Open it again with: scorebridge page");
-  return false;
-}
-
-function listen() {
-  const token = sessionStorage.getItem(TOKEN);
-  if (!token) return;
-  const since = epoch ? `?since=${last}&epoch=${epoch}` : "";
-  const socket = new WebSocket(`ws://${location.host}/api/events${since}`, ["scorebridge", `scorebridge.token.${token}`]);
-  socket.onopen = async () => {
-    connection("open", "connected");
-    await refresh(); // after the stream is open, so that nothing falls between list and events
-  };
-  socket.onmessage = (event) => received(event.data);
-  socket.onclose = () => {
-    connection("lost", "connection lost, trying again …");
-    call("/api/jobs?limit=1").then(null, (problem) => problem.status === 401).then((refused) => {
-      if (refused === true) lostAccess();
-      else setTimeout(listen, pause = Math.min(2 * pause, 10000));
-    });
-  };
-}
-
-async function start() {
-  try {
-    await redeemTicket();
-  } catch (problem) {
-    connection("lost", "not connected");
-    notice(problem.message, problem.hint);
-    return;
-  }
-  if (sessionStorage.getItem(TOKEN)) listen();
-  else lostAccess();
-}
-
-start();
+connect(refresh, received);
