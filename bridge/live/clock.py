@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 WINDOW_S = 0.25
 REFERENCE_WINDOWS = 8  # two seconds: a drift of 100 ppm moves the delay by 0.2 ms in it
+UNREST_FACTOR = 4.0  # a rise counts when it is so many times what the smallest delay changes by anyway
+SLOW_BINS = 3  # what shows only in five seconds' smallest delays is compared with the fifteen before
 LEAST_LOSS_S = 0.002  # below, it is jitter
 LOSS_SHARE = 0.6  # of a block: from here on a rise is a lost block
 LATE_S = 0.1  # sound that comes this much after its place was filled with silence is left out
@@ -96,16 +99,30 @@ class SourceClock:
         self._window_end_s = arrival_s + WINDOW_S
         if delay_s is None:
             return 0
+        least_s = max(LEAST_LOSS_S, LOSS_SHARE * samples / self.sample_rate)
         rise_s = delay_s - min(self._delays) if self._delays else 0.0
-        missing = 0
-        if rise_s > max(LEAST_LOSS_S, LOSS_SHARE * samples / self.sample_rate):
-            blocks = max(1, round(rise_s * self.sample_rate / samples))
-            self.lost_blocks += blocks
-            missing = blocks * samples
-            delay_s -= missing / self.sample_rate
+        missing = self._lost(rise_s, max(least_s, UNREST_FACTOR * self._unrest_s()), samples)
+        delay_s -= missing / self.sample_rate
         self._delays.append(delay_s)
-        self._drift.add(arrival_s, delay_s)
+        slow_rise_s = self._drift.add(arrival_s, delay_s)
+        if not missing and slow_rise_s is not None:
+            missing = self._lost(slow_rise_s, least_s, samples)
+            self._delays = deque((d - missing / self.sample_rate for d in self._delays), REFERENCE_WINDOWS)
+            self._drift.move_last(-missing / self.sample_rate)
         return missing
+
+    def _lost(self, rise_s: float, least_s: float, samples: int) -> int:
+        """How many samples a rise of the delay stands for."""
+        if rise_s <= least_s:
+            return 0
+        blocks = max(1, round(rise_s * self.sample_rate / samples))
+        self.lost_blocks += blocks
+        return blocks * samples
+
+    def _unrest_s(self) -> float:
+        """By how much the smallest delay changes from window to window, in the median: what jitter does to it."""
+        changes = sorted(abs(after - before) for before, after in pairwise(self._delays))
+        return changes[len(changes) // 2] if changes else 0.0
 
 
 class Drift:
@@ -117,9 +134,12 @@ class Drift:
         self._best: tuple[float, float] | None = None
         self.ppm: float | None = None
 
-    def add(self, time_s: float, delay_s: float) -> None:
-        """A window's smallest delay."""
+    def add(self, time_s: float, delay_s: float) -> float | None:
+        """Take a window's smallest delay; returns by how much the last bin's rose above those before, at its end."""
+        rise_s = None
         if self._best is not None and time_s >= self._bin_end_s:
+            if len(self._bins) >= SLOW_BINS:
+                rise_s = self._best[1] - min(d for _, d in list(self._bins)[-SLOW_BINS:])
             self._bins.append(self._best)
             self._best = None
             self._measure()
@@ -127,6 +147,12 @@ class Drift:
             self._bin_end_s = time_s + DRIFT_BIN_S
         if self._best is None or delay_s < self._best[1]:
             self._best = (time_s, delay_s)
+        return rise_s
+
+    def move_last(self, by_s: float) -> None:
+        """What the last bin held was no drift."""
+        time_s, delay_s = self._bins.pop()
+        self._bins.append((time_s, delay_s + by_s))
 
     def _measure(self) -> None:
         bins = list(self._bins)
