@@ -24,6 +24,7 @@ from model_runtime.training.audio import music, soundfonts
 from model_runtime.training.audio.degrade import degraded
 from model_runtime.training.audio.music import Part
 from model_runtime.training.audio.samplers import Sampler
+from model_runtime.training.audio.singing import sing
 from model_runtime.training.audio.soundfonts import SoundFont, Voice
 from model_runtime.unified.audio_front_end import (
     BINS,
@@ -41,7 +42,8 @@ LARGEST_DETUNE_CENTS = 50.0
 SPLITS = {"train": ("train", "train_extra"), "dev": ("dev",)}
 _DEV_EVERY = 20  # of the MIDI files
 # Kinds of clips and how often they come.
-KINDS = {"piano": 0.5, "ensemble": 0.24, "texture": 0.14, "one instrument": 0.12}
+KINDS = {"piano": 0.44, "ensemble": 0.28, "texture": 0.12, "one instrument": 0.1, "sung": 0.06}
+_SUNG_SHARE, _SAMPLED_SHARE = 0.25, 0.5  # of an ensemble's parts
 _SAMPLED = {
     "grand": ("piano-velocity", True),
     "upright": ("instrument-piano", True),
@@ -111,12 +113,14 @@ class Studio:
         seconds = CLIP_S * 1.04  # a lower tuning makes it longer
         part, source = self._music(seconds, rng) if kind != "texture" else (music.texture(seconds, rng), "texture")
         about = {"kind": kind, "music": source}
-        if kind == "ensemble":
-            parts = music.chorale(seconds, rng)
+        if kind in ("ensemble", "sung"):
+            parts = music.chorale(seconds, rng)[: 1 if kind == "sung" else 4]
             about["music"] = "chorale"
             if rng.random() < 0.5:
-                parts, about["music"] = music.voices_of(part, int(rng.integers(1, 5))), source
-            sound, notes, about["sound"] = self._ensemble(parts, seconds, rng)
+                count = 1 if kind == "sung" else int(rng.integers(1, 5))
+                parts, about["music"] = music.voices_of(part, count), source
+            sung = 1.0 if kind == "sung" else _SUNG_SHARE
+            sound, notes, about["sound"] = self._ensemble(parts, seconds, sung, rng)
             pedalled, part = False, Part(notes, music.no_pedal())
         else:
             part = music.without_restrikes(part)
@@ -153,16 +157,21 @@ class Studio:
         return _mono(stereo, rng), part, f"{font.name} {program}", program not in soundfonts.SUSTAINED
 
     def _ensemble(
-        self, parts: list[Part], seconds: float, rng: np.random.Generator
+        self, parts: list[Part], seconds: float, sung: float, rng: np.random.Generator
     ) -> tuple[Floats, npt.NDArray[np.float64], str]:
-        """Several solo instruments at once, sampled or from a SoundFont, each as loud as it likes."""
+        """Several solo instruments at once, sung, sampled or from a SoundFont, each as loud as it likes."""
         sampled = [s for s in self._samplers.values() if not s.fades]
         total = np.zeros(int(seconds * SAMPLE_RATE), np.float32)
         notes, names = [], []
         for part in parts:
             gain = np.float32(10.0 ** (rng.uniform(-9.0, 0.0) / 20))
             part = music.without_restrikes(part)
-            if sampled and rng.random() < 0.65:
+            if not len(part.notes):
+                continue
+            draw = rng.random()
+            if draw < sung:
+                name, sound = "sung", sing(part, seconds, rng)
+            elif sampled and draw < sung + _SAMPLED_SHARE:
                 sampler = sampled[int(rng.integers(len(sampled)))]
                 part, name = sampler.playable(part), sampler.name
                 sound = sampler.play(part, seconds, rng)
@@ -176,6 +185,8 @@ class Studio:
             total[:count] += sound[:count] * gain * np.float32(0.3 / peak)
             notes.append(part.notes)
             names.append(name)
+        if not notes:
+            return total, np.zeros((0, 4)), ""
         joined = music.without_restrikes(Part(np.concatenate(notes), music.no_pedal())).notes
         return total, joined, ", ".join(names)
 

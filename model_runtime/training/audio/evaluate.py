@@ -1,6 +1,6 @@
 """How well a network hears clips that it was not trained on.
 
-    python -m model_runtime.training.audio.evaluate --data CLIPS --run RUN
+python -m model_runtime.training.audio.evaluate --data CLIPS --run RUN
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-
 from collections import defaultdict
 from pathlib import Path
 

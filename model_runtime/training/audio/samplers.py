@@ -65,9 +65,10 @@ class Sampler:
         out = np.zeros(int(length_s * SAMPLE_RATE), np.float32)
         release_s = float(rng.uniform(0.05, 0.25))
         legato = 0.0 if self.fades else float(rng.uniform(0.0, 0.6))
-        depth = 0.0 if self.fades else float(rng.uniform(0.0, 20.0))
+        depth = 0.0 if self.fades else float(rng.uniform(0.0, 35.0))
+        off_cents = 0.0 if self.fades else float(rng.normal(0.0, 10.0))
         for note in sounding(part, fades=self.fades):
-            sound = self._note(note, release_s, legato, depth, rng)
+            sound = self._note(note, release_s, legato, depth, off_cents, rng)
             first = int(note[ONSET] * SAMPLE_RATE)
             lead = min(int(_LEAD_S * SAMPLE_RATE), first)
             sound = sound[int(_LEAD_S * SAMPLE_RATE) - lead :][: len(out) - first + lead]
@@ -75,10 +76,16 @@ class Sampler:
         return out
 
     def _note(
-        self, note: npt.NDArray[np.float64], release_s: float, legato: float, depth: float, rng: np.random.Generator
+        self,
+        note: npt.NDArray[np.float64],
+        release_s: float,
+        legato: float,
+        depth: float,
+        off_cents: float,
+        rng: np.random.Generator,
     ) -> Floats:
         sample = self._nearest(int(note[PITCH]), float(note[VELOCITY]), rng)
-        cents = float(rng.normal(0.0, 1.5 if self.fades else 6.0))
+        cents = off_cents + float(rng.normal(0.0, 1.5 if self.fades else 8.0))
         ratio = 2.0 ** ((note[PITCH] - sample.pitch + cents / 100) / 12)
         held = int((note[OFFSET] - note[ONSET] + _LEAD_S) * SAMPLE_RATE)
         total = held + int(release_s * SAMPLE_RATE)
