@@ -20,7 +20,18 @@ from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import Property, QEvent, QObject, QProcess, Qt, QtMsgType, QUrl, Signal, Slot, qInstallMessageHandler
+from PySide6.QtCore import (
+    Property,
+    QEvent,
+    QObject,
+    QProcess,
+    Qt,
+    QtMsgType,
+    QUrl,
+    Signal,
+    Slot,
+    qInstallMessageHandler,
+)
 from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QPalette
 from PySide6.QtQml import QJSValue, qmlRegisterType
 from PySide6.QtQuick import QQuickItem, QQuickView
@@ -36,11 +47,18 @@ class Plugin(QQuickItem):
 
     def __init__(self, parent: QQuickItem | None = None) -> None:
         super().__init__(parent)
-        self._texts = {"title": "", "categoryCode": "", "version": "", "description": "", "pluginType": "", "menuPath": ""}
+        self._texts = {
+            "title": "",
+            "categoryCode": "",
+            "version": "",
+            "description": "",
+            "pluginType": "",
+            "menuPath": "",
+        }
         self._requires_score = True
         self._score: Any = None
 
-    def _text(name: str) -> Any:  # noqa: N805
+    def _text(name: str) -> Any:
         def read(self: Plugin) -> str:
             return self._texts[name]
 
