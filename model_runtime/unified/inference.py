@@ -46,6 +46,7 @@ class Window:
         measure_quarters: Length of a measure in quarter notes where it is known.
         measures: How many measures it holds, where that is known.
         whole: Nothing of it is cut off, so it cannot end in the middle of a measure.
+        opening: Symbols that it begins with, where that is known: its key, metre and clefs.
     """
 
     source: str
@@ -54,6 +55,7 @@ class Window:
     measure_quarters: float | None = None
     measures: int | None = None
     whole: bool = True
+    opening: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,8 @@ class TrunkRuntime:
             if constrained:
                 scores = np.stack([rows[r].masked(s) for r, s in zip(going, scores, strict=True)])
             chosen = scores.argmax(-1)
+            for i, row in enumerate(going):
+                chosen[i] = rows[row].given(step, int(chosen[i]))
             certain = _probability(scores, chosen)
             looked = pointing.argmax(-1)
             kept = []
@@ -181,6 +185,7 @@ class TrunkRuntime:
         return [row.written() for row in rows]
 
 
+_INDEX_OF = {SYMBOLS[i]: n for n, i in enumerate(WRITABLE)}
 _END, _MORE = WRITABLE.index(END_ID), WRITABLE.index(MORE_ID)
 
 
@@ -193,6 +198,11 @@ class _Row:
         self._probabilities: list[float] = []
         self._pointers: list[int] = []
         self._more = True
+
+    def given(self, step: int, chosen: int) -> int:
+        """The symbol that is known, or else the chosen one."""
+        opening = self._window.opening
+        return _INDEX_OF[opening[step]] if step < len(opening) else chosen
 
     def masked(self, scores: Floats) -> Floats:
         allowed = self._grammar.allowed()
