@@ -1,0 +1,229 @@
+"""What the bands of one system show → the glyphs of its parts.
+
+A band shows more than its own staff: marks and slurs belong to the staff that is nearest, barlines to all staves,
+heads seen twice to the band that is surer. Signs of a key signature are counted, stems of a chord agree on their tip.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from model_runtime.tokens.glyphs import Glyph
+from model_runtime.tokens.vocabulary import HIGHEST_POSITION, LOWEST_POSITION, PROBABILITY_BINS
+from model_runtime.unified.bands import Line, on_page
+from model_runtime.unified.centres import Seen
+from model_runtime.unified.glyph_classes import DENOMINATORS, GROUP_NAMES, KINDS, OWN_STAFF, STEM_ATTRIBUTES
+from model_runtime.unified.staves import Staff, System
+
+_SAME_SPACES = 0.7
+_KEY_GAP_SPACES = 2.4
+_BARLINE_SPACES = 0.9
+_CHORD_SPACES = 1.6
+_CERTAIN = (0.45, 0.5, 0.55, 0.6, 0.66, 0.72, 0.8)  # probability from which a bin begins; the first begins at 0
+
+
+@dataclass
+class PartGlyphs:
+    """Glyphs of one part, staves counted from 1."""
+
+    staves: int
+    glyphs: list[Glyph] = field(default_factory=list)
+
+
+@dataclass
+class _Mark:
+    """Something seen: its glyph as if on the band's staff, and where it is on the flattened page."""
+
+    glyph: Glyph
+    group: str
+    staff: int  # in the system, from 0
+    x_px: float
+    y_px: float
+    probability: float
+
+
+def join_system(system: System, line: Line, seen: list[Seen], others: list[Staff]) -> list[PartGlyphs]:
+    """Glyphs of each part of a system.
+
+    Args:
+        seen: Of each staff's band.
+        others: Staves of the page's other systems: what is nearer to one of them is left out.
+    """
+    marks = [mark for number, own in enumerate(seen) for mark in _marks(system.staves[number], line, own, number)]
+    marks = _placed(_seen_once(marks, line.space), system, line, others)
+    parts = []
+    for group in system.groups:
+        part = PartGlyphs(len(group))
+        own = [m for m in marks if m.staff in group]
+        for mark in own:
+            mark.glyph = replace(mark.glyph, staff=mark.staff - group[0] + 1)
+        part.glyphs += [m.glyph for m in own if m.group not in ("barline", "key-sign")]
+        part.glyphs += _barlines([m for m in own if m.group == "barline"], len(group))
+        part.glyphs += _keys([m for m in own if m.group == "key-sign"])
+        part.glyphs = _with_common_tips(part.glyphs)
+        parts.append(part)
+    return parts
+
+
+def probability_bin(probability: float) -> int:
+    """0 to 7."""
+    return min(int(np.searchsorted(_CERTAIN, probability, side="right")), PROBABILITY_BINS - 1)
+
+
+def _marks(staff: Staff, line: Line, seen: Seen, number: int) -> list[_Mark]:
+    x_px, y_px = on_page(staff, line, seen.x, seen.position)
+    result = []
+    for i in range(len(seen)):
+        group = GROUP_NAMES[int(seen.group[i])]
+        sure = float(seen.probability[i])
+        for glyph in _glyphs(seen, i, group):
+            own = replace(glyph, probability=probability_bin(sure))
+            result.append(_Mark(own, group, number, float(x_px[i]), float(y_px[i]), sure))
+    return result
+
+
+def _glyphs(seen: Seen, i: int, group: str) -> list[Glyph]:
+    """The glyph at one centre; two where one head has two stems."""
+    kind, x, position = KINDS[int(seen.values["kind"][i])], float(seen.x[i]), int(seen.position[i])
+    if group == "head":
+        return _heads(seen, i, kind, x, position)
+    if group == "rest":
+        return [Glyph(kind, x, position=position, dots=int(seen.values["dots"][i]))]
+    if group == "meter":
+        if kind != "meter:digits":
+            return [Glyph(kind, x)]
+        below = DENOMINATORS[int(seen.values["denominator"][i])]
+        return [Glyph(kind, x, number=int(seen.values["number"][i]), denominator=below)]
+    if group == "tuplet-number":
+        return [Glyph(kind, x, position=position, number=int(seen.values["number"][i]))]
+    return [Glyph(kind, x, position=0 if group == "barline" else position)]
+
+
+def _heads(seen: Seen, i: int, kind: str, x: float, position: int) -> list[Glyph]:
+    head = Glyph(
+        kind,
+        x,
+        position=position,
+        **{name: int(seen.values[name][i]) for name in ("dots", "accidental", "ties", "size")},
+    )
+    stems = int(seen.values["stems"][i])
+    result = []
+    for stem in () if stems == 0 else (1, 2) if stems == 3 else (stems,):
+        of_stem = {name: int(seen.of_stem[name][stem - 1, i]) for name in STEM_ATTRIBUTES}
+        length = of_stem.pop("length") * (1 if stem == 1 else -1)
+        tip = min(max(position + length, LOWEST_POSITION), HIGHEST_POSITION)
+        result.append(replace(head, stem=stem, tip=tip, **of_stem))
+    return result or [head]
+
+
+def _seen_once(marks: list[_Mark], space: float) -> list[_Mark]:
+    """Without what two bands saw in one place: the surer one stays."""
+    kept: list[_Mark] = []
+    for mark in sorted(marks, key=lambda m: -m.probability):
+        reach = _SAME_SPACES * space
+        own = mark.group in OWN_STAFF
+        again = mark.group != "barline" and any(
+            other.group == mark.group
+            and other.staff != mark.staff
+            and abs(other.x_px - mark.x_px) < reach
+            and abs(other.y_px - mark.y_px) < (reach if own else 1.5 * reach)
+            for other in kept
+        )
+        if not again:
+            kept.append(mark)
+    return kept
+
+
+def _placed(marks: list[_Mark], system: System, line: Line, others: list[Staff]) -> list[_Mark]:
+    """Marks on the staff that is nearest, without those nearest to another system's."""
+    result = []
+    for mark in marks:
+        if mark.group not in OWN_STAFF:
+            middles = [float(s.top(mark.x_px) + s.bottom(mark.x_px)) / 2 for s in system.staves]
+            distances = [abs(mark.y_px - middle) for middle in middles]
+            nearest = int(np.argmin(distances))
+            foreign = [
+                abs(mark.y_px - float(s.top(mark.x_px) + s.bottom(mark.x_px)) / 2)
+                for s in others
+                if s.left <= mark.x_px <= s.right
+            ]
+            if foreign and min(foreign) < distances[nearest]:
+                continue
+            staff = system.staves[nearest]
+            top, bottom = float(staff.top(mark.x_px)), float(staff.bottom(mark.x_px))
+            position = round((bottom - mark.y_px) / (bottom - top) * 8)
+            position = min(max(position, LOWEST_POSITION), HIGHEST_POSITION)
+            mark = _Mark(
+                replace(mark.glyph, position=position), mark.group, nearest, mark.x_px, mark.y_px, mark.probability
+            )
+        result.append(mark)
+    return result
+
+
+def _barlines(marks: list[_Mark], staves: int) -> list[Glyph]:
+    """One glyph for what the staves of a part show in one place, if half of them do."""
+    result = []
+    for cluster in _clusters(marks, _BARLINE_SPACES):
+        seen_on = {m.staff for m in cluster}
+        if 2 * len(seen_on) < staves:
+            continue
+        votes: Counter[str] = Counter()
+        for mark in cluster:
+            votes[mark.glyph.kind] += mark.probability  # type: ignore[assignment]
+        kind = max(votes, key=lambda k: votes[k])
+        x = float(np.mean([m.glyph.x for m in cluster if m.glyph.kind == kind]))
+        sure = sum(max(m.probability for m in cluster if m.staff == staff) for staff in seen_on) / staves
+        result.append(Glyph(kind, x, probability=probability_bin(sure)))
+    return result
+
+
+def _clusters(marks: list[_Mark], gap: float) -> list[list[_Mark]]:
+    clusters: list[list[_Mark]] = []
+    for mark in sorted(marks, key=lambda m: m.glyph.x):
+        if clusters and mark.glyph.x - clusters[-1][-1].glyph.x < gap:
+            clusters[-1].append(mark)
+        else:
+            clusters.append([mark])
+    return clusters
+
+
+def _keys(marks: list[_Mark]) -> list[Glyph]:
+    """A key signature for each run of signs on each staff; staves that show one at the same place agree."""
+    runs: list[tuple[int, float, float, int]] = []  # staff, x, probability, fifths
+    for staff in sorted({m.glyph.staff for m in marks}):
+        for cluster in _clusters([m for m in marks if m.glyph.staff == staff], _KEY_GAP_SPACES):
+            kinds = Counter(m.glyph.kind for m in cluster)
+            fifths = kinds["key-sign:sharp"] - kinds["key-sign:flat"]
+            sure = float(np.mean([m.probability for m in cluster]))
+            runs.append((staff, cluster[0].glyph.x, sure, min(max(fifths, -7), 7)))
+    result = []
+    for staff, x, sure, _ in runs:
+        votes: Counter[int] = Counter()
+        for _, other_x, other_sure, other_fifths in runs:
+            if abs(other_x - x) < 2.0:
+                votes[other_fifths] += other_sure  # type: ignore[assignment]
+        fifths = max(votes, key=lambda f: (votes[f], abs(f)))
+        result.append(Glyph(f"glyph-key:{fifths}", x, staff, probability=probability_bin(sure)))
+    return result
+
+
+def _with_common_tips(glyphs: list[Glyph]) -> list[Glyph]:
+    """Heads side by side on one stem: their tip is the middle one of what was read at each."""
+    heads = [g for g in glyphs if g.kind.startswith("head:") and g.stem]
+    rest = [g for g in glyphs if not (g.kind.startswith("head:") and g.stem)]
+    result = []
+    for head in heads:
+        chord = [
+            h.tip
+            for h in heads
+            if h.staff == head.staff
+            and h.stem == head.stem
+            and h.size == head.size
+            and abs(h.x - head.x) < _CHORD_SPACES
+            and abs(h.tip - head.tip) <= 2
+        ]
+        result.append(replace(head, tip=int(np.median(chord))))
+    return rest + result
