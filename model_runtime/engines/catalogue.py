@@ -10,6 +10,7 @@ from model_runtime.engines.base import Engine
 _ENGINES = (
     ("model_runtime.engines.transkun", "Transkun"),
     ("model_runtime.engines.basic_pitch", "BasicPitch"),
+    ("model_runtime.engines.audio_reader", "AudioReaderEngine"),
     ("model_runtime.engines.quantiser", "Quantiser"),
     ("model_runtime.engines.performer", "Performer"),
     ("model_runtime.engines.fluidsynth", "FluidSynth"),

@@ -30,6 +30,9 @@ WEIGHTS = "audio_reader.onnx"
 LOOK_AHEAD_S = DELAY_S + 1.5 * STEP_S
 """What a note needs to be heard of after its onset, 93 ms: the delay, half a step for the grid, a step for the peak."""
 
+SILENCE = 1e-4
+"""Of full scale: softer than this is nothing."""
+
 _BLOCK_STEPS = 4  # at once: as many as lie in a core's cache
 _FLUSH_SAMPLES = DELAY_SAMPLES + 2 * STEP_SAMPLES  # until all that was heard has been told of
 _MEND = "Install ScoreBridge again."

@@ -74,7 +74,7 @@ class Scores:
                 *(quarters, float(np.median(np.diff(starts)))),
             )
             played = _part_of(perform(window, rng))
-            moved = replace(played, notes=played.notes + [0.3, 0.3, 0, 0], pedal=played.pedal + 0.3)
+            moved = replace(played, notes=played.notes + np.array((0.3, 0.3, 0.0, 0.0)), pedal=played.pedal + 0.3)
             return moved.between(0.0, length_s), path.stem
 
 
