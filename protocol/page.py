@@ -10,8 +10,12 @@ from protocol.errors import DaemonError, DaemonNotRunning
 TIMEOUT_S = 5.0
 
 
-def page_link(connection: Connection | None = None) -> str:
-    """A fresh one-time link to the page of the running daemon, for the user's browser.
+def page_link(connection: Connection | None = None, page: str = "") -> str:
+    """A fresh one-time link to a page of the running daemon, for the user's browser.
+
+    Args:
+        connection: Of the daemon; None: the one that runs.
+        page: "live", or empty for the page of jobs.
 
     Raises:
         DaemonNotRunning: no daemon is there.
@@ -36,4 +40,4 @@ def page_link(connection: Connection | None = None) -> str:
         raise DaemonError(
             str(answer.get("message", "")), hint=str(answer.get("hint", "")), code=str(answer.get("code"))
         )
-    return str(answer["url"])
+    return str(answer["url"]).replace("/#", f"/{page}#")

@@ -148,6 +148,9 @@ def _listening(ip: str, port: int) -> socket.socket:
         if port:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((ip, port))
+        # So that the next daemon gets this port although connections of this one linger: both have to say it. Any free
+        # port is taken without it, or the system could give one that others wait for.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.listen(128)
     except OSError as error:
         listener.close()

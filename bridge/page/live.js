@@ -31,14 +31,13 @@ async function loadSources() {
     return option;
   }));
   if ([...at("source").options].some((option) => option.value === chosen && !option.disabled)) at("source").value = chosen;
-  showHint();
   showControls();
 }
 
 function showHint() {
   const missing = [...at("source").options].filter((option) => option.disabled && option.dataset.hint);
   const chosen = at("source").selectedOptions[0];
-  at("source-hint").textContent = (chosen && chosen.dataset.hint) || (missing[0] && missing[0].dataset.hint) || "";
+  at("source-hint").textContent = isOn(sessions.get(live)) ? "" : (chosen && chosen.dataset.hint) || (missing[0] && missing[0].dataset.hint) || "";
 }
 
 // ---- sessions -------------------------------------------------------------------------------------------------------
@@ -49,6 +48,7 @@ function showControls() {
   at("stop").disabled = !on;
   at("source").disabled = on;
   at("look").disabled = on;
+  showHint();
   allowExports(Boolean(live) && Boolean(sessions.get(live)?.notes));
 }
 
@@ -99,7 +99,7 @@ function showState(state) {
     at("state").replaceChildren(words, Object.assign(document.createElement("span"), { id: "time", ariaHidden: "true" }));
   }
   at("time").textContent = isOn(state) ? ` · ${clock(state.position)}` : "";
-  if (isOn(state)) roll.run();
+  if (isOn(state) && state.phase !== "stopping") roll.run();
   showSignal(state);
   showControls();
 }
@@ -117,6 +117,7 @@ function stateWords(state) {
 function showSignal(state) {
   const sound = state && state.level > NEVER_DB;
   const midi = state && state.reader === "MIDI";
+  at("level").hidden = Boolean(midi);
   at("level").value = sound ? state.level : -60;
   at("level-words").textContent = midi ? "MIDI: no sound" : sound ? `${Math.round(state.level)} dB, peak ${Math.round(state.peak)} dB` : "silent";
   const ms = (seconds) => `${Math.max(1, Math.round(seconds * 1000))} ms`;
@@ -174,7 +175,7 @@ function received(type, content) {
     sessions.set(id, { ...sessions.get(id), live: id, phase, code, message, hint, position: duration });
     showSessions();
     if (id !== live) return;
-    roll.rest();
+    freezeAt(duration);
     showState(sessions.get(id));
     score.fetch();
   } else if (id === live && type === "live.note") hearNote(content);
