@@ -30,9 +30,10 @@ function command.sh_line(words) return line_of(words, command.sh_word) end
 --- A command line for Windows' CreateProcess.
 function command.windows_line(words) return line_of(words, command.windows_word) end
 
-local function sh_script(words, log)
+local function sh_script(words, log, failure)
   local redirected = log and (" >" .. command.sh_word(log) .. " 2>&1") or " >/dev/null 2>&1"
-  return 'rm -f -- "$0"\nexec ' .. command.sh_line(words) .. " </dev/null" .. redirected .. "\n"
+  local told = failure and (" || echo $? >" .. command.sh_word(failure)) or ""
+  return 'rm -f -- "$0"\n' .. command.sh_line(words) .. " </dev/null" .. redirected .. told .. "\n"
 end
 
 --- Start a program and do not wait for it.
@@ -40,8 +41,9 @@ end
 -- command line does not matter then, and a log can be kept.
 -- @param words program and arguments
 -- @param log file for what it says, or nil (not on Windows)
+-- @param failure file that is written where it ends badly, or nil (not on Windows)
 -- @return true, or nil and a sentence
-function command.start(words, log)
+function command.start(words, log, failure)
   if files.on_windows then
     if reaper.ExecProcess(command.windows_line(words), NO_WAIT_AND_NO_WINDOW) then return true end
     return nil, words[1] .. " could not be started."
@@ -49,7 +51,7 @@ function command.start(words, log)
   local script = os.tmpname() -- made for us alone, and its name has no special character
   local file, problem = io.open(script, "wb")
   if not file then return nil, problem end
-  file:write(sh_script(words, log))
+  file:write(sh_script(words, log, failure))
   file:close()
   if reaper.ExecProcess("/bin/sh " .. script, NO_WAIT) then return true end
   os.remove(script)

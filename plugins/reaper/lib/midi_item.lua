@@ -109,7 +109,7 @@ end
 
 local function snapshot(project, guid)
   local take, item = found_take(project, guid)
-  local _, packed = reaper.MIDI_GetAllEvts(take, "")
+  local _, packed = reaper.MIDI_GetAllEvts(take)
   local facts = takes.facts(item, take)
   facts.transpose = math.floor(reaper.GetMediaItemTakeInfo_Value(take, "D_PITCH") + 0.5)
   return packed, facts

@@ -17,7 +17,9 @@ function takes.name(take)
 end
 
 --- Whether a project is still open.
-function takes.project_is_open(project) return reaper.ValidatePtr2(0, project, "ReaProject*") end
+function takes.project_is_open(project)
+  return project ~= nil and reaper.ValidatePtr2(0, project, "ReaProject*")
+end
 
 --- Find a take again; nil where it, its item or its project is gone.
 function takes.find(project, guid)
