@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import demo, doctor, jobs, models, page, plugins, serve, train, translate
+from bridge.cli import demo, doctor, jobs, mailbox, models, page, plugins, serve, train, translate
 
 app = typer.Typer(
     name="scorebridge",
@@ -24,6 +24,7 @@ app.command(name="page")(page.page)
 app.add_typer(models.app, name="models")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(train.app, name="train")
+app.command(name="mailbox", hidden=True)(mailbox.mailbox)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="demo")(demo.demo)
 
