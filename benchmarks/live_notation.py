@@ -54,13 +54,23 @@ class Session:
 
     Attributes:
         bars: As they stand at the end, by number.
-        behind_bars: For each bar how many bars had passed since its end when it was given out.
+        given_s: For each bar when it was given out.
         busy_s: Processor seconds of each look at the clock.
     """
 
     bars: dict[int, Bar] = field(default_factory=dict)
-    behind_bars: list[float] = field(default_factory=list)
+    given_s: dict[int, float] = field(default_factory=dict)
     busy_s: list[float] = field(default_factory=list)
+
+    def behind_bars(self) -> list[float]:
+        """For each bar how many bars had passed since its end when it was given out: 1.5 is half through the second."""
+        numbers = sorted(self.bars)
+        ends = [self.bars[number].times.end_s for number in numbers]
+        return [
+            float(np.interp(given_s, ends, numbers)) - number
+            for number, given_s in self.given_s.items()
+            if given_s <= ends[-1]
+        ]
 
 
 def play(performance: Performance, live: LiveNotation) -> Session:
@@ -85,9 +95,7 @@ def play(performance: Performance, live: LiveNotation) -> Session:
                 live.add_control(event)
             at += 1
         for bar in live.advance(now_s):
-            if bar.number not in session.bars:
-                length_s = bar.times.end_s - bar.times.start_s
-                session.behind_bars.append((now_s - bar.times.end_s) / length_s)
+            session.given_s.setdefault(bar.number, now_s)
             session.bars[bar.number] = bar
         session.busy_s.append(time.process_time() - start)
     session.bars |= {bar.number: bar for bar in live.finish()}
@@ -232,7 +240,7 @@ def _mean(values: Iterable[float]) -> float:
 def figures_of(kind: str, results: Sequence[Result]) -> dict[str, float]:
     """Means over performances; of delays the median, the 95th percentile and the longest over all bars."""
     figures = {f"{name}_{kind}": _mean(r.figures[name] for r in results) for name in results[0].figures}
-    behind = np.concatenate([result.session.behind_bars for result in results])
+    behind = np.concatenate([result.session.behind_bars() for result in results])
     figures |= {
         f"bars_behind_median_{kind}": float(np.median(behind)),
         f"bars_behind_p95_{kind}": float(np.percentile(behind, 95)),

@@ -22,10 +22,10 @@ from model_runtime.notation.rhythm_prior import TICKS, meter_priors
 LOOK_BACK = 256
 """Chords whose explanation may still be looked up."""
 
-MEMORY_CHORDS = 300.0
+MEMORY_CHORDS = 500.0
 """How many chords, about, speak for a metre: what lies longer ago fades."""
 
-SWITCH_GAIN = 12.0
+SWITCH_GAIN = 4.0
 """How much better another metre must explain what was heard before it is taken."""
 
 JUMP_GAIN = 8.0
