@@ -49,10 +49,12 @@ MuseScore {
     property var began: null // the score that the job is for
     property double clicked_ms: 0
     property double ticked_ms: 0
-    property double longestGap_ms: 0
+    property double longestWait_ms: 0 // that the window could not answer: while others work, and while the score is worked on
+    property double longestWork_ms: 0
     property string inputProblem: ""
     property bool hasScore: false // `curScore` tells nobody when it changes
     readonly property bool isShown: Window.window ? Window.window.visible : false
+    readonly property bool isInFront: Window.active
 
     onRun: open()
     onTaskChanged: {
@@ -63,6 +65,11 @@ MuseScore {
         if (!isShown && talk) {
             talk.close();
             clock.stop();
+        }
+    }
+    onIsInFrontChanged: {
+        if (isInFront && talk && !view.isBusy) {
+            describeSelection(); // it may have changed meanwhile
         }
     }
     Component.onCompleted: {
@@ -175,10 +182,12 @@ MuseScore {
             return;
         }
         clicked_ms = Date.now();
-        longestGap_ms = 0;
+        longestWait_ms = 0;
+        longestWork_ms = 0;
         began = curScore;
         describeSelection();
         log("begin " + task.id);
+        pane.forceActiveFocus(); // what had the keyboard is locked now; Escape must reach us
         talk.begin(task, {
             path: Files.typedPath(pathBox.text, file.homePath()),
             options: chosen.options,
@@ -186,6 +195,13 @@ MuseScore {
             beats: beats.value
         });
         refresh();
+    }
+
+    function choose(index) {
+        if (!view.isBusy && index < tasks.length) {
+            taskList.currentIndex = index;
+            taskList.forceActiveFocus();
+        }
     }
 
     function leave() {
@@ -199,11 +215,17 @@ MuseScore {
 
     function refresh() {
         var now = Date.now();
-        if (view.isBusy && ticked_ms) {
-            longestGap_ms = Math.max(longestGap_ms, now - ticked_ms - clock.interval);
+        var gap_ms = view.isBusy && ticked_ms ? now - ticked_ms - clock.interval : 0;
+        var wasWorking = view.phase === "reading" || view.phase === "inserting";
+        var changed = talk.tick();
+        gap_ms = Math.max(gap_ms, Date.now() - now);
+        if (wasWorking) {
+            longestWork_ms = Math.max(longestWork_ms, gap_ms);
+        } else {
+            longestWait_ms = Math.max(longestWait_ms, gap_ms);
         }
-        ticked_ms = now;
-        if (!talk.tick()) {
+        ticked_ms = Date.now();
+        if (!changed) {
             return;
         }
         var before = view;
@@ -227,7 +249,8 @@ MuseScore {
     }
 
     function ended() {
-        log("the window was blocked for " + Math.max(0, Math.round(longestGap_ms)) + " ms at most");
+        log("the window was blocked for " + Math.round(longestWait_ms) + " ms at most while waiting, " +
+            Math.round(longestWork_ms) + " ms by reading or writing the score");
         describeSelection();
         if (view.result && playButton.visible) {
             playButton.forceActiveFocus();
@@ -309,12 +332,19 @@ MuseScore {
     // ---- what is shown ---------------------------------------------------------------------------------------------
 
     Rectangle {
+        id: pane
         anchors.fill: parent
         color: look.window
         focus: true
         Keys.onEscapePressed: root.leave()
         Keys.onReturnPressed: root.act()
         Keys.onEnterPressed: root.act()
+        // Outside text fields digits choose a task.
+        Keys.onDigit1Pressed: root.choose(0)
+        Keys.onDigit2Pressed: root.choose(1)
+        Keys.onDigit3Pressed: root.choose(2)
+        Keys.onDigit4Pressed: root.choose(3)
+        Keys.onDigit5Pressed: root.choose(4)
         Look { id: look }
 
         DropArea {
