@@ -22,8 +22,13 @@ _FINAL_BASS = 0.2
 _OUTSIDE = 1.0
 
 
-def find_key(notes: Sequence[PlacedNote]) -> tuple[int, str]:
-    """Key signature (-6 to 5 fifths) and mode ("major", "minor"); (0, "") for no notes."""
+def find_key(notes: Sequence[PlacedNote], *, ended: bool = True) -> tuple[int, str]:
+    """Key signature (-6 to 5 fifths) and mode ("major", "minor"); (0, "") for no notes.
+
+    Args:
+        notes: In any order.
+        ended: Whether the last of them end the piece, so that the last bass note tells of the tonic.
+    """
     if not notes:
         return 0, ""
     heard = np.zeros(12)
@@ -32,20 +37,21 @@ def find_key(notes: Sequence[PlacedNote]) -> tuple[int, str]:
     heard /= heard.sum()
     end = max(note.end for note in notes)
     final_bass = min(note.pitch for note in notes if note.end > end - TICKS_PER_QUARTER // 2) % 12
+    final = _FINAL_BASS if ended else 0.0
     scores = {
-        (fifths, mode): _score(heard, final_bass, fifths, mode)
+        (fifths, mode): _score(heard, final_bass, final, fifths, mode)
         for mode in ("major", "minor")
         for fifths in range(-6, 6)
     }
     return max(scores, key=scores.__getitem__)
 
 
-def _score(heard: npt.NDArray[np.float64], final_bass: int, fifths: int, mode: str) -> float:
+def _score(heard: npt.NDArray[np.float64], final_bass: int, final: float, fifths: int, mode: str) -> float:
     tonic = (7 * fifths + (9 if mode == "minor" else 0)) % 12
     profile = np.roll(_MINOR if mode == "minor" else _MAJOR, tonic)
     likeness = _correlation(heard, profile)
     inside = sum(heard[7 * place % 12] for place in range(fifths - 1, fifths + 6))
-    return float(likeness + _FINAL_BASS * (final_bass == tonic) - _OUTSIDE * (1 - inside))
+    return float(likeness + final * (final_bass == tonic) - _OUTSIDE * (1 - inside))
 
 
 def _correlation(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:

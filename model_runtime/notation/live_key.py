@@ -46,7 +46,7 @@ class RunningKey:
             ]
         )
         self._heard += 1
-        found = find_key([note for notes in self._bars for note in notes])
+        found = find_key([note for notes in self._bars for note in notes], ended=False)
         self._times = self._times + 1 if found == self._other else 1
         self._other = found
         if self._heard <= FIRST_BARS or self._times >= LASTING_BARS:
