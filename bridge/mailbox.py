@@ -24,7 +24,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from bridge.lock import FolderLock, Locked
+from bridge.validation import sentence_of
+from model_runtime.errors import MusicError
 from protocol.async_client import LEASE_S, AsyncClient
 from protocol.connection import process_start
 from protocol.errors import DaemonError, DaemonNotRunning, ProtocolError
@@ -203,14 +207,10 @@ class Mailbox:
             message = getattr(error, "message", "") or f"{error.strerror or error}."  # type: ignore[union-attr]
             code = getattr(error, "code", "storage")
             self._reply(request, Failed(job=request, code=code, message=message, hint=getattr(error, "hint", "")))
-        except Exception as error:
-            from model_runtime.errors import MusicError
-
-            if isinstance(error, MusicError):
-                failed = Failed(job=request, code=error.code, message=error.message, hint=error.hint)
-            else:
-                failed = Failed(job=request, code="bad_message", message=f"This request cannot be read: {error}")
-            self._reply(request, failed)
+        except MusicError as error:
+            self._reply(request, Failed(job=request, code=error.code, message=error.message, hint=error.hint))
+        except ValidationError as error:
+            self._reply(request, Failed(job=request, code="bad_message", message=sentence_of(error, "field")))
 
     async def _carry_out(self, request: str, asked: Mapping[str, Any]) -> None:
         if asked.get("kind") == "doctor":
@@ -233,7 +233,7 @@ class Mailbox:
             # The file lies where the daemon reads nothing by name; the host's user may read it, and sends it.
             content = await asyncio.to_thread(path.read_bytes)
             clip = {k: v for k, v in submit.source.model_dump().items() if k not in ("kind", "path")}
-            source = BytesSource(format=path.suffix.lstrip(".").lower() or "bin", name=path.name, **clip)
+            source = BytesSource(format=_format_of(path), name=path.name, **clip)
             await self._follow(client, submit.model_copy(update={"source": source}), [content])
 
     async def _follow(self, client: AsyncClient, submit: Submit, buffers: list[bytes]) -> None:
@@ -298,9 +298,13 @@ def remove_old_folders(folder: Path) -> None:
                 shutil.rmtree(other, ignore_errors=True)
 
 
+def _format_of(path: Path) -> str:
+    name = path.name.lower()
+    return "events" if name.endswith(".events.json") else path.suffix.lstrip(".").lower() or "bin"
+
+
 def _start_daemon() -> None:
     from bridge.cli.serve import start_detached
-    from model_runtime.errors import MusicError
 
     try:
         start_detached()

@@ -62,7 +62,8 @@ end
 function command.open(path, program)
   if program and program ~= "" then return command.start({ program, path }) end
   if files.on_windows then return command.start({ "explorer.exe", path }) end
-  if reaper.GetOS():match("OSX") or reaper.GetOS():match("macOS") then return command.start({ "/usr/bin/open", path }) end
+  local on_mac = reaper.GetOS():match("OSX") or reaper.GetOS():match("macOS")
+  if on_mac then return command.start({ "/usr/bin/open", path }) end
   return command.start({ "xdg-open", path })
 end
 

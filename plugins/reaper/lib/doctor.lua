@@ -39,7 +39,8 @@ local function look_at_osc()
   end
   say(settings.get("wait") == "osc" and "broken" or "missing", "OSC",
     ("no device of REAPER listens on port %d"):format(wanted),
-    "Preferences → Control/OSC/web → Add → OSC, local listen port " .. wanted .. "; only needed to wait without a window.")
+    ("Preferences → Control/OSC/web → Add → OSC, local listen port %d; only needed to wait without a window.")
+      :format(wanted))
 end
 
 local function look_here()

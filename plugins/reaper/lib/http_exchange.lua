@@ -19,24 +19,26 @@ function HttpExchange.new(socket, port, method, path, headers, body)
   end
   local connection = socket.tcp()
   connection:settimeout(0)
-  local self = setmetatable({ socket = socket, connection = connection, sent = 0, parts = {}, received = 0,
+  local self = setmetatable({ connection = connection, sent = 0, parts = {}, received = 0,
     request = table.concat(lines, "\r\n") .. "\r\n\r\n" .. (body or ""),
     until_s = reaper.time_precise() + PATIENCE_S }, HttpExchange)
-  local connected, problem = connection:connect("127.0.0.1", port)
-  self.connected = connected ~= nil
-  if not connected and problem ~= "timeout" then self.problem = problem end
+  self.port = port
+  self:connect()
   return self
 end
 
+--- Whether it is connected. Asked again, LuaSocket tells how a connection that was begun stands.
 function HttpExchange:connect()
   if self.connected then return true end
-  local _, writable = self.socket.select({}, { self.connection }, 0)
-  if not writable[1] then return false end
-  self.connected = true -- or refused: sending will say so
-  return true
+  local connected, problem = self.connection:connect("127.0.0.1", self.port)
+  self.connected = connected ~= nil or problem == "already connected"
+  local waits = problem == "timeout" or problem and problem:lower():find("progress")
+  if not self.connected and not waits then self.problem = problem end
+  return self.connected
 end
 
 function HttpExchange:send()
+  if self.sent >= #self.request then return true end
   local last, problem, partly = self.connection:send(self.request, self.sent + 1)
   self.sent = last or partly or self.sent
   if not last and problem ~= "timeout" then self.problem = problem end
@@ -67,7 +69,7 @@ end
 --- Go on as far as possible.
 -- @return nil while there is more to wait for; else the status and the body, or false and what was wrong
 function HttpExchange:step()
-  local complete = not self.problem and self:connect() and (self.sent >= #self.request or self:send()) and self:receive()
+  local complete = not self.problem and self:connect() and self:send() and self:receive()
   if not complete and not self.problem and reaper.time_precise() < self.until_s then return nil end
   self.connection:close()
   if self.problem or not complete then return false, self.problem or "no answer in time" end

@@ -86,7 +86,9 @@ function Mailbox:step()
   self:look_at_client(now_s)
 end
 
-local function has_ended(state) return state.phase == "done" or state.phase == "failed" or state.phase == "cancelled" end
+local function has_ended(state)
+  return state.phase == "done" or state.phase == "failed" or state.phase == "cancelled"
+end
 
 function Mailbox:look_at_replies(now_s)
   for id, entry in pairs(self.open) do
@@ -134,7 +136,9 @@ end
 function Mailbox:failure_path() return files.join(self.folder, "client.failed") end
 
 function Mailbox:start_client(now_s)
-  if self.starts >= MOST_STARTS then return self:fail_all("The ScoreBridge client did not start.", self:last_words()) end
+  if self.starts >= MOST_STARTS then
+    return self:fail_all("The ScoreBridge client did not start.", self:last_words())
+  end
   local words, problem, hint = home.client()
   if not words then return self:fail_all(problem, hint) end
   self.starts, self.started_s, self.heard_s = self.starts + 1, now_s, nil

@@ -91,6 +91,6 @@ function ProgressWindow:draw()
 end
 
 --- Close the window.
-function ProgressWindow:close() gfx.quit() end
+function ProgressWindow.close() gfx.quit() end
 
 return ProgressWindow

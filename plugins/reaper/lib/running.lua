@@ -62,7 +62,7 @@ function running.with_window(title, batch)
     if not window then return false end
     over_s = over_s or reaper.time_precise()
     if batch:has_news() or reaper.time_precise() - over_s < LINGER_S then return true end
-    window:close()
+    ProgressWindow.close()
     return false
   end)
 end

@@ -46,13 +46,19 @@ function Sockets:message(id, kind, content, take)
   self:begin(id, "POST", "/api/message", { type = kind, session = self.session, content = content }, take)
 end
 
+local function failure(answer)
+  local content = answer.content or {}
+  return { phase = "failed", code = content.code or "error", message = content.message or "The daemon refused this.",
+    hint = content.hint or "" }
+end
+
 --- Hand in a request; see `mailbox`.
 function Sockets:request(id, request)
   self.open[id] = { asked_s = -math.huge, failures = 0 }
   self.states[id] = { phase = "queued", stage = "Waiting" }
   if request.kind == "hello" then
     self:message(id, "hello", { client = "REAPER" }, function(answer)
-      self:finish(id, answer.type == "welcome" and { phase = "done", welcome = answer.content } or self:failed(answer))
+      self:finish(id, answer.type == "welcome" and { phase = "done", welcome = answer.content } or failure(answer))
     end)
     return
   end
@@ -60,14 +66,8 @@ function Sockets:request(id, request)
     lease = LEASE_S }
   self:message(id, "submit", content, function(answer)
     if answer.type == "state" then return self:update(id, answer.content) end
-    if answer.type ~= "accepted" then self:finish(id, self:failed(answer)) end
+    if answer.type ~= "accepted" then self:finish(id, failure(answer)) end
   end)
-end
-
-function Sockets:failed(answer)
-  local content = answer.content or {}
-  return { phase = "failed", code = content.code or "error", message = content.message or "The daemon refused this.",
-    hint = content.hint or "" }
 end
 
 function Sockets:update(id, state)
@@ -149,7 +149,7 @@ function Sockets:ask()
     self.open[id].asked_s = now_s
     self:begin(id, "GET", "/api/jobs/" .. id, nil, function(answer)
       if answer.phase then self:update(id, answer) elseif answer.type == "error" then
-        self:finish(id, self:failed(answer))
+        self:finish(id, failure(answer))
       end
     end)
     self.under_way[#self.under_way].asking = true
