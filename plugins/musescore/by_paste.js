@@ -80,7 +80,7 @@ function insert(api, score, document, sorted, options, warnings) {
     }
     seeker.restart();
     seeker.seek(sorted.start, sorted.startStaff * Layout.VOICES);
-    seeker.cursor.setDuration(1, 4);
+    seeker.cursor.setDuration(1, 64); // short enough to lie in one measure
     seeker.cursor.addNote(MARKER_PITCH); // what was added last is selected, and pasting goes there
     api.cmd("paste");
 }

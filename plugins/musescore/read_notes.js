@@ -18,6 +18,7 @@
 .import "selecting.js" as Selecting
 
 var MARKS_SHARE = 0.2; // of the whole work
+var NOTES_AT_ONCE = 128; // between two looks at the clock
 
 function readNotes(api, score, range) {
     var reading = reader(api, score, range);
@@ -28,36 +29,45 @@ function readNotes(api, score, range) {
 function reader(api, score, range) {
     var selecting = Selecting.hold(api, score, range);
     var gathering = Marks.gatherer(api, score);
-    var walk = { api: api, score: score, range: range, marks: gathering.marks, warnings: {}, parts: partsOf(score, range) };
-    walk.notes = [];
-    walk.signs = ReadSigns.empty();
-    walk.pendingGraces = {};
-    var marksFraction = 0;
-    var measure = score.firstMeasure;
+    var walk = {
+        api: api, score: score, range: range, marks: gathering.marks, warnings: {}, parts: partsOf(score, range),
+        notes: [], signs: ReadSigns.empty(), pendingGraces: {}, measure: score.firstMeasure
+    };
+    var steps = [
+        function (until_ms) { return gathering.next(until_ms) >= 1; },
+        function () { selecting.release(); return true; },
+        function (until_ms) { return readMeasures(walk, until_ms); },
+        function () { ReadSigns.finish(walk); return true; },
+        tieCloser(walk.notes)
+    ];
+    var at = 0;
     var document = null;
     return {
         next: function (budget_ms) {
             var until_ms = Date.now() + budget_ms;
-            if (marksFraction < 1) {
-                marksFraction = gathering.next(until_ms);
-                if (marksFraction >= 1) {
-                    selecting.release();
-                }
-            }
-            while (marksFraction >= 1 && measure) {
-                measure = readOne(walk, measure);
+            while (at < steps.length && steps[at](until_ms)) {
+                at++;
                 if (Date.now() >= until_ms) {
                     break;
                 }
             }
-            if (marksFraction >= 1 && !measure && !document) {
-                document = finished(walk);
-            }
-            return { done: document !== null, fraction: document ? 1 : progress(walk, marksFraction) };
+            document = at === steps.length ? finished(walk) : null;
+            return { done: document !== null, fraction: document ? 1 : progress(walk, at) };
         },
         document: function () { return document; },
         warnings: function () { return listed(walk.warnings); }
     };
+}
+
+// Reads measures until there are no more; returns whether there are none.
+function readMeasures(walk, until_ms) {
+    while (walk.measure) {
+        walk.measure = readOne(walk, walk.measure);
+        if (Date.now() >= until_ms) {
+            break;
+        }
+    }
+    return !walk.measure;
 }
 
 // Reads a measure as far as it belongs to the range; returns the next one, or null behind the range's end.
@@ -76,10 +86,10 @@ function readOne(walk, measure) {
     return following;
 }
 
-function progress(walk, marksFraction) {
+function progress(walk, step) {
     var length = Math.max(walk.range.endTick - walk.range.startTick, 1);
     var read = ((walk.position || walk.range.startTick) - walk.range.startTick) / length;
-    return Math.min(0.99, MARKS_SHARE * marksFraction + (1 - MARKS_SHARE) * Math.max(0, Math.min(1, read)));
+    return Math.min(0.99, MARKS_SHARE * Math.min(step, 1) + (1 - MARKS_SHARE) * Math.max(0, Math.min(1, read)));
 }
 
 // The selected parts, each with its first staff in the score and how many of its staves are selected.
@@ -106,8 +116,6 @@ function partsOf(score, range) {
 
 function finished(walk) {
     var range = walk.range;
-    ReadSigns.finish(walk);
-    closeTies(walk.notes);
     for (var key in walk.pendingGraces) {
         walk.warnings.grace_after_last = (walk.warnings.grace_after_last || 0) + walk.pendingGraces[key].length;
     }
@@ -127,28 +135,46 @@ function finished(walk) {
     return document;
 }
 
-// Drops the halves of ties that lead out of the range, and marks where those that stay end.
-function closeTies(notes) {
+// A step that drops the halves of ties that lead out of the range, and marks where those that stay end.
+function tieCloser(notes) {
     var starts = {};
-    var i, note, key;
-    for (i = 0; i < notes.length; i++) {
-        note = notes[i];
-        if (!note.grace) {
-            key = note.part + ":" + note.staff + ":" + note.tick + ":" + note.pitch;
-            (starts[key] = starts[key] || []).push(note);
-        }
-    }
-    for (i = 0; i < notes.length; i++) {
-        note = notes[i];
-        if (note.tie_start && !note.grace) {
-            var ends = starts[note.part + ":" + note.staff + ":" + (note.tick + note.duration) + ":" + note.pitch];
-            var end = ends ? partner(ends, note.voice) : null;
-            note.tie_start = end !== null;
-            if (end !== null) {
-                end.tie_stop = true;
+    var indexed = 0;
+    var closed = 0;
+    return function (until_ms) {
+        while (closed < notes.length) {
+            if (indexed < notes.length) {
+                index(starts, notes[indexed++]);
+            } else {
+                close(starts, notes[closed++]);
+            }
+            if ((indexed + closed) % NOTES_AT_ONCE === 0 && Date.now() >= until_ms) {
+                return false;
             }
         }
+        return true;
+    };
+}
+
+function index(starts, note) {
+    if (!note.grace) {
+        var key = placeKey(note, note.tick);
+        (starts[key] = starts[key] || []).push(note);
     }
+}
+
+function close(starts, note) {
+    if (note.tie_start && !note.grace) {
+        var end = note.tick + note.duration; // rounded, in tuplets
+        var ends = starts[placeKey(note, end)] || starts[placeKey(note, end + 1)] || starts[placeKey(note, end - 1)];
+        note.tie_start = !!ends;
+        if (ends) {
+            partner(ends, note.voice).tie_stop = true;
+        }
+    }
+}
+
+function placeKey(note, tick) {
+    return note.part + ":" + note.staff + ":" + tick + ":" + note.pitch;
 }
 
 function partner(candidates, voice) {
