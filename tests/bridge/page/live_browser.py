@@ -40,8 +40,9 @@ def wait_for(what: str, look: Callable[[], T], patience_s: float = PATIENCE_S) -
 class OwnDaemon:
     """A daemon over folders of its own, which can be ended and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
+        self.settings = settings
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Connection:
@@ -51,6 +52,7 @@ class OwnDaemon:
             "SCOREBRIDGE_CONFIG": str(self.folder / "none.toml"),
             "SCOREBRIDGE_ROOTS": str(self.folder),
             "OMP_NUM_THREADS": "1",
+            **self.settings,
         }
         tied = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
         command = [*tied, sys.executable, "-m", "bridge.daemon"]
