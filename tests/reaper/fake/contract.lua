@@ -11,6 +11,8 @@ local contract = {}
 contract.reaper = {
   -- projects
   EnumProjects = "integer -> project?, string?",
+  GetCursorPositionEx = "project -> number",
+  SelectProjectInstance = "project -> ",
   GetProjectPathEx = "project -> string",
   GetProjectStateChangeCount = "project -> integer",
   ValidatePtr2 = "project, any, string -> boolean",
@@ -18,36 +20,27 @@ contract.reaper = {
   PreventUIRefresh = "integer -> ",
   Undo_BeginBlock2 = "project -> ",
   Undo_EndBlock2 = "project, string, integer -> ",
-  MarkProjectDirty = "project -> ",
+  Undo_DoUndo2 = "project -> integer",
+  Undo_CanUndo2 = "project -> string?",
 
   -- tracks
   CountTracks = "project -> integer",
+  GetSelectedTrack = "project, integer -> track?",
   GetTrack = "project, integer -> track?",
   GetTrackGUID = "track -> string",
   GetTrackName = "track -> boolean, string",
   InsertTrackAtIndex = "integer, boolean -> ",
   InsertTrackInProject = "project, integer, integer -> ",
   GetMediaTrackInfo_Value = "track, string -> number",
-  SetMediaTrackInfo_Value = "track, string, number -> boolean",
   GetSetMediaTrackInfo_String = "track, string, string, boolean -> boolean, string",
-  CountTrackMediaItems = "track -> integer",
-  GetTrackMediaItem = "track, integer -> item?",
 
   -- items and takes
-  CountMediaItems = "project -> integer",
-  GetMediaItem = "project, integer -> item?",
-  IsMediaItemSelected = "item -> boolean",
-  SetMediaItemSelected = "item, boolean -> ",
   CountSelectedMediaItems = "project -> integer",
   GetSelectedMediaItem = "project, integer -> item?",
   GetMediaItemInfo_Value = "item, string -> number",
   SetMediaItemInfo_Value = "item, string, number -> boolean",
   GetMediaItem_Track = "item -> track",
   AddMediaItemToTrack = "track -> item",
-  DeleteTrackMediaItem = "track, item -> boolean",
-  UpdateItemInProject = "item -> ",
-  CountTakes = "item -> integer",
-  GetMediaItemTake = "item, integer -> take?",
   GetActiveTake = "item -> take?",
   SetActiveTake = "take -> ",
   AddTakeToMediaItem = "item -> take",
@@ -56,14 +49,11 @@ contract.reaper = {
   GetMediaItemTake_Source = "take -> source?",
   SetMediaItemTake_Source = "take, source -> boolean",
   GetMediaItemTakeInfo_Value = "take, string -> number",
-  SetMediaItemTakeInfo_Value = "take, string, number -> boolean",
   GetSetMediaItemTakeInfo_String = "take, string, string, boolean -> boolean, string",
-  GetSetMediaItemInfo_String = "item, string, string, boolean -> boolean, string",
   GetTakeName = "take -> string",
   TakeIsMIDI = "take -> boolean",
   TakeFX_GetCount = "take -> integer",
   GetTakeNumStretchMarkers = "take -> integer",
-  GetTakeStretchMarker = "take, integer -> integer, number, number?",
   GetTakeEnvelopeByName = "take, string -> envelope?",
   CountEnvelopePoints = "envelope -> integer",
 
@@ -76,13 +66,10 @@ contract.reaper = {
   GetMediaSourceNumChannels = "source -> integer",
   PCM_Source_GetSectionInfo = "source -> boolean, number, number, boolean",
   PCM_Source_CreateFromFile = "string -> source?",
-  PCM_Source_CreateFromFileEx = "string, boolean -> source?",
-  PCM_Source_BuildPeaks = "source, integer -> integer",
+  PCM_Source_CreateFromType = "string -> source?",
   CreateTakeAudioAccessor = "take -> accessor",
   DestroyAudioAccessor = "accessor -> ",
-  AudioAccessorStateChanged = "accessor -> boolean",
   GetAudioAccessorStartTime = "accessor -> number",
-  GetAudioAccessorEndTime = "accessor -> number",
   GetAudioAccessorSamples = "accessor, integer, integer, number, integer, array -> integer",
   new_array = "integer -> array",
 
@@ -92,13 +79,7 @@ contract.reaper = {
   MIDI_GetProjTimeFromPPQPos = "take, number -> number",
   MIDI_GetPPQPosFromProjQN = "take, number -> number",
   MIDI_GetProjQNFromPPQPos = "take, number -> number",
-  MIDI_InsertNote = "take, boolean, boolean, number, number, integer, integer, integer, boolean? -> boolean",
-  MIDI_InsertCC = "take, boolean, boolean, number, integer, integer, integer, integer -> boolean",
-  MIDI_DisableSort = "take -> ",
   MIDI_Sort = "take -> ",
-  MIDI_CountEvts = "take -> integer, integer, integer, integer",
-  MIDI_GetNote = "take, integer -> boolean, boolean, boolean, number, number, integer, integer, integer",
-  MIDI_GetCC = "take, integer -> boolean, boolean, boolean, number, integer, integer, integer, integer",
   MIDI_GetAllEvts = "take -> boolean, string",
   MIDI_SetAllEvts = "take, string -> boolean",
 
@@ -109,7 +90,6 @@ contract.reaper = {
   TimeMap2_QNToTime = "project, number -> number",
   TimeMap_QNToMeasures = "project, number -> integer, number?, number?",
   TimeMap_GetTimeSigAtTime = "project, number -> integer, integer, number",
-  TimeMap_GetMeasureInfo = "project, integer -> number, number, number, integer, integer, number",
   GetSetProjectGrid = "project, boolean, number?, integer?, number? -> integer, number?, integer?, number?",
 
   -- the program
@@ -126,14 +106,16 @@ contract.reaper = {
   GetAppVersion = " -> string",
   GetOS = " -> string",
   time_precise = " -> number",
-  file_exists = "string -> boolean",
   RecursiveCreateDirectory = "string, integer -> integer",
   EnumerateFiles = "string, integer -> string?",
   GetUserInputs = "string, integer, string, string -> boolean, string",
   GetUserFileNameForRead = "string, string, string -> boolean, string",
-  ShowMessageBox = "string, string, integer -> integer",
   ShowConsoleMsg = "string -> ",
   NamedCommandLookup = "string -> integer",
+  MB = "string, string, integer -> integer",
+  Main_OnCommandEx = "integer, integer, project -> ",
+  genGuid = "string -> string",
+  ReverseNamedCommandLookup = "integer -> string?",
 }
 
 contract.gfx = {
@@ -143,45 +125,30 @@ contract.gfx = {
   getchar = "number? -> number",
   set = "number, number?, number?, number?, number?, number? -> ",
   rect = "number, number, number, number, number? -> ",
-  line = "number, number, number, number, number? -> ",
-  roundrect = "number, number, number, number, number, number? -> ",
-  circle = "number, number, number, number?, number? -> ",
-  triangle = "number, number, number, number, number, number -> ",
   drawstr = "string, number?, number?, number? -> ",
   measurestr = "string -> number, number",
   setfont = "number, string?, number?, number? -> ",
   showmenu = "string -> number",
-  dock = "number -> number",
 }
 
 -- Variables of gfx; true: a script may write it.
 contract.gfx_variables = {
-  r = true, g = true, b = true, a = true, x = true, y = true, mode = true, clear = true, ext_retina = true,
-  mouse_wheel = true, w = false, h = false, texth = false, mouse_x = false, mouse_y = false, mouse_cap = false,
+  x = true, y = true, ext_retina = true, mouse_wheel = true, w = false, h = false, mouse_x = false, mouse_y = false,
+  mouse_cap = false,
 }
 
 -- Methods of what new_array returns.
-contract.array = { table = true, clear = true, get_alloc = true, resize = true, copy = true }
+contract.array = { table = true, clear = true }
 
--- Numbers that GetMediaItemInfo_Value and its kind know; true: a script may set it.
+-- Numbers that the …Info_Value functions know; true: a script may set it.
 contract.item_values = {
-  D_POSITION = true, D_LENGTH = true, B_LOOPSRC = true, B_MUTE = true, B_UISEL = true, C_LOCK = true,
-  C_BEATATTACHMODE = true, D_SNAPOFFSET = true, D_FADEINLEN = true, D_FADEOUTLEN = true, D_VOL = true,
-  I_CURTAKE = true, I_CUSTOMCOLOR = true, I_GROUPID = true, I_FIXEDLANE = true, F_FREEMODE_Y = true,
-  F_FREEMODE_H = true, IP_ITEMNUMBER = false,
+  D_POSITION = true, D_LENGTH = true, B_LOOPSRC = true, B_MUTE = true, C_LOCK = true,
 }
-contract.take_values = {
-  D_STARTOFFS = true, D_PLAYRATE = true, D_PITCH = true, B_PPITCH = true, D_VOL = true, D_PAN = true,
-  I_CHANMODE = true, I_CUSTOMCOLOR = true, IP_TAKENUMBER = false,
-}
-contract.track_values = {
-  IP_TRACKNUMBER = false, B_MUTE = true, D_VOL = true, I_FREEMODE = true, I_FOLDERDEPTH = true, I_SELECTED = true,
-  I_CUSTOMCOLOR = true,
-}
+contract.take_values = { D_STARTOFFS = true, D_PLAYRATE = true, D_PITCH = true, B_PPITCH = true, I_CHANMODE = true }
+contract.track_values = { IP_TRACKNUMBER = false }
 
 -- Texts that the GetSet…Info_String functions know; true: a script may set it.
 contract.take_texts = { P_NAME = true, GUID = false }
-contract.item_texts = { P_NOTES = true, GUID = false }
 contract.track_texts = { P_NAME = true, GUID = false }
 
 local function types_of(list)
