@@ -74,7 +74,7 @@ def read_centres(
     features = np.concatenate([fine[:, row, column], middle[:, row // 2, column // 2]]).T
     none = np.zeros(len(group), np.int64)
     if not len(group):
-        empty: dict[str, Ints] = {name: none for name in ATTRIBUTES}
+        empty: dict[str, Ints] = dict.fromkeys(ATTRIBUTES, none)
         return Seen(group, row, np.zeros(0, np.float32), np.zeros(0, np.float32), empty, {})
     shared, up, within = attributes(features, group, none + 1)
     down = up.copy()
@@ -87,9 +87,7 @@ def read_centres(
         name: np.stack([part[:, a:b].argmax(axis=1) for part in (up, down)])
         for name, (a, b) in _spans(STEM_ATTRIBUTES).items()
     }
-    return Seen(
-        group, HIGHEST_ROW - row, x.astype(np.float32), heat[group, row, column] * sure, values, of_stem
-    )
+    return Seen(group, HIGHEST_ROW - row, x.astype(np.float32), heat[group, row, column] * sure, values, of_stem)
 
 
 def _classes(shared: Floats, group: Ints) -> tuple[dict[str, Ints], Floats]:

@@ -5,6 +5,9 @@ A group's members never share a place, so one map holds their centres; kinds are
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 from model_runtime.tokens.vocabulary import GLYPH_KINDS, NOTEHEADS, REST_SHAPES
 
 KEY_SIGNS = ("key-sign:flat", "key-sign:natural", "key-sign:sharp")  # joined to `glyph-key:…` after reading
@@ -53,3 +56,9 @@ STEM_ATTRIBUTES: dict[str, int] = {
     "beams_right": 5,
     "strokes": 5,
 }
+
+
+def fingerprint() -> str:
+    """16 hexadecimal digits that change when any class moves: weights are trained for one order of them."""
+    classes = json.dumps([GROUPS, ATTRIBUTES, STEM_ATTRIBUTES, STEMS, DENOMINATORS])
+    return hashlib.sha256(classes.encode()).hexdigest()[:16]

@@ -11,6 +11,7 @@ bands of one system show is put together in `unified.seen_system`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from model_runtime.modality import GreyPage
 from model_runtime.tokens.glyphs import Glyph
 from model_runtime.unified.bands import cut_band, line_of
 from model_runtime.unified.centres import THRESHOLD, Floats, Ints, Seen, read_centres
+from model_runtime.unified.glyph_classes import fingerprint
 from model_runtime.unified.page_light import FlatPage, flatten
 from model_runtime.unified.seen_system import PartGlyphs, join_system
 from model_runtime.unified.staves import System, find_systems
@@ -72,6 +74,7 @@ class ImageReader:
 
     Raises:
         FileNotFoundError: the weights are not there.
+        ValueError: they were trained with other classes.
     """
 
     def __init__(self, folder: Path | None = None, threads: int = 2, threshold: float = THRESHOLD) -> None:
@@ -82,12 +85,16 @@ class ImageReader:
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         for name in (BACKBONE, ATTRIBUTES):
-            if not (folder / name).exists():
-                raise FileNotFoundError(f"The weights of the image reader are missing: {folder / name}")
+            if not (folder / name).is_file():
+                raise FileNotFoundError(folder / name)
         self._backbone, self._attributes = (
             onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
             for name in (BACKBONE, ATTRIBUTES)
         )
+        about = self._backbone.get_modelmeta().custom_metadata_map
+        if about.get("classes") != fingerprint():
+            raise ValueError(f"the image reader in {folder} was trained to tell other things apart")
+        self.about: dict[str, Any] = json.loads(about["about"])
         self._threshold = threshold
 
     def read_page(

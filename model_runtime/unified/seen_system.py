@@ -103,19 +103,16 @@ def _glyphs(seen: Seen, i: int, group: str) -> list[Glyph]:
 
 
 def _heads(seen: Seen, i: int, kind: str, x: float, position: int) -> list[Glyph]:
-    head = Glyph(
-        kind,
-        x,
-        position=position,
-        **{name: int(seen.values[name][i]) for name in ("dots", "accidental", "ties", "size")},
-    )
+    dots, accidental, ties, size = (int(seen.values[name][i]) for name in ("dots", "accidental", "ties", "size"))
+    head = Glyph(kind, x, position=position, dots=dots, accidental=accidental, ties=ties, size=size)
     stems = int(seen.values["stems"][i])
     result = []
     for stem in () if stems == 0 else (1, 2) if stems == 3 else (stems,):
-        of_stem = {name: int(seen.of_stem[name][stem - 1, i]) for name in STEM_ATTRIBUTES}
-        length = of_stem.pop("length") * (1 if stem == 1 else -1)
-        tip = min(max(position + length, LOWEST_POSITION), HIGHEST_POSITION)
-        result.append(replace(head, stem=stem, tip=tip, **of_stem))
+        length, flags, left, right, strokes = (int(seen.of_stem[name][stem - 1, i]) for name in STEM_ATTRIBUTES)
+        tip = min(max(position + (length if stem == 1 else -length), LOWEST_POSITION), HIGHEST_POSITION)
+        result.append(
+            replace(head, stem=stem, tip=tip, flags=flags, beams_left=left, beams_right=right, strokes=strokes)
+        )
     return result or [head]
 
 

@@ -133,7 +133,7 @@ def _tracks(scores: npt.NDArray[np.float32]) -> list[tuple[npt.NDArray[np.int64]
     """Strips and top rows of each staff, the surest first; each takes its rows away from the others."""
     free = scores.copy()
     strips = scores.shape[1]
-    tracks = []
+    tracks: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
     while True:
         row, strip = (int(i) for i in np.unravel_index(int(free.argmax()), free.shape))
         if free[row, strip] < _SEED_SCORE:
@@ -204,7 +204,7 @@ def _measured(
         tops.append(low + middle)
         bottoms.append(low + middle + 4 * fitted)
         weights.append(float(masses.sum()))
-    xs = (strips + 0.5) * _STRIP_PX - 0.5
+    xs = np.asarray((strips + 0.5) * _STRIP_PX - 0.5, np.float64)
     smooth_tops = _smoothed(xs, np.array(tops), np.array(weights))
     smooth_bottoms = _smoothed(xs, np.array(bottoms), np.array(weights))
     return _with_ends(Staff(xs, smooth_tops, smooth_bottoms, xs[0], xs[-1]), ink)

@@ -103,9 +103,7 @@ def _moved(labels: PageLabels, xs: npt.NDArray[np.float64], y: float) -> tuple[A
     return (xs, np.full_like(xs, y)) if warp is None else warp.points(xs, np.full_like(xs, y))
 
 
-def _band(
-    pixels: npt.NDArray[np.uint8], staff: Staff, system: System, labels: PageLabels, index: int
-) -> Band:
+def _band(pixels: npt.NDArray[np.uint8], staff: Staff, system: System, labels: PageLabels, index: int) -> Band:
     line = line_of(system.staves)
     kinds = labels.values[:, 0].astype(int)
     x, positions = in_line(staff, line, labels.places[:, 0], labels.places[:, 1])
@@ -128,7 +126,9 @@ class WarpedLabels(PageLabels):
     warp: Any = None
 
 
-def spoilt_page(page: GreyPage, labels: PageLabels, damage: Damage, rng: np.random.Generator) -> tuple[GreyPage, WarpedLabels]:
+def spoilt_page(
+    page: GreyPage, labels: PageLabels, damage: Damage, rng: np.random.Generator
+) -> tuple[GreyPage, WarpedLabels]:
     """A damaged page and its labels' places on it; what was cropped away is left out."""
     space = float(np.mean([s.bottom - s.top for s in labels.staves])) / 4
     spoilt, warp = degrade(page, space, damage, rng)
@@ -161,9 +161,7 @@ def load_bands(path: Path) -> list[Band]:
     for k in range(len(arrays["columns"]) - 1):
         a, b = arrays["columns"][k : k + 2]
         i, j = arrays["offsets"][k : k + 2]
-        result.append(
-            Band(arrays["pixels"][:, a:b], arrays["x"][i:j], arrays["positions"][i:j], arrays["values"][i:j])
-        )
+        result.append(Band(arrays["pixels"][:, a:b], arrays["x"][i:j], arrays["positions"][i:j], arrays["values"][i:j]))
     return result
 
 
@@ -200,7 +198,7 @@ def build(data: Path, out: Path, split: str, pages: int, seed: int = 1) -> dict[
     folder.mkdir(parents=True, exist_ok=True)
     splits = TRAINING_SPLITS if split == "train" else (split,)
     names = [name for name, own in read_index(data) if own in splits]
-    processes = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    processes: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     round_ = 0
     while True:
         for name in np.random.default_rng([seed, round_]).permutation(names):

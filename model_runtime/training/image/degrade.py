@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -66,33 +66,26 @@ class Damage:
     def random(cls, rng: np.random.Generator) -> Damage:
         """A clean export, a scan in black and white, a grey scan, or a photograph."""
         kind = rng.choice(["clean", "copy", "scan", "photo"], p=[0.12, 0.43, 0.25, 0.20])
-        u = rng.uniform
-        crop = tuple(float(c) for c in (rng.random(4) < 0.2) * rng.uniform(0, 0.12, 4))
-        common = {"space_px": float(u(7.5, 16)), "crop": crop}
-        if kind == "clean":
-            return cls(**common, quality=int(rng.choice([100, 80, 50])))  # type: ignore[arg-type]
-        worn = {
-            **{"spread": float(u(0.04, 0.13)), "threshold": float(u(0.25, 0.6)), "worn": float(u(0, 0.1))},
-            **{"grain": float(u(0, 0.22)), "dirt": float(u(0, 1.2) ** 3)},
-        }
-        edge = float(u(0.3, 1.0)) if rng.random() < 0.15 else 0.0
-        if kind == "copy":
-            turn, bend = float(rng.normal(0, 0.006)), float(rng.normal(0, 0.25))
-            return cls(**common, **worn, turn=turn, bend=bend, edge=edge, bilevel=True)  # type: ignore[arg-type]
-        seen = {"shine": float(u(0, 0.25) * (rng.random() < 0.4)), "noise": float(u(0, 0.05))}
-        if kind == "scan":
-            return cls(
-                **common, **worn, **seen, turn=float(rng.normal(0, 0.01)), bend=float(rng.normal(0, 0.35)), edge=edge,
-                shade=float(u(0, 0.2)), blur=float(u(0, 0.1)), quality=int(u(30, 100)),
-            )  # type: ignore[arg-type]  # fmt: skip
-        return cls(
-            **common, **worn, **seen, turn=float(rng.normal(0, 0.03)), bend=float(rng.normal(0, 0.6)), edge=edge,
-            tilt=float(rng.normal(0, 0.03)), shade=float(u(0.1, 0.6)), blur=float(u(0, 0.16)), quality=int(u(25, 95)),
-        )  # type: ignore[arg-type]  # fmt: skip
 
-    def as_dict(self) -> dict[str, object]:
-        """Plain values."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        def u(low: float, high: float) -> float:
+            return float(rng.uniform(low, high))
+
+        left, top, right, bottom = (float(c) for c in (rng.random(4) < 0.2) * rng.uniform(0, 0.12, 4))
+        damage = cls(space_px=u(7.5, 16), crop=(left, top, right, bottom))
+        if kind == "clean":
+            return replace(damage, quality=int(rng.choice([100, 80, 50])))
+        damage = replace(damage, spread=u(0.04, 0.13), threshold=u(0.25, 0.6), worn=u(0, 0.1), grain=u(0, 0.22))
+        damage = replace(damage, dirt=u(0, 1.2) ** 3, edge=u(0.3, 1.0) if rng.random() < 0.15 else 0.0)
+        if kind == "copy":
+            return replace(damage, turn=float(rng.normal(0, 0.006)), bend=float(rng.normal(0, 0.25)), bilevel=True)
+        damage = replace(damage, shine=u(0, 0.25) * (rng.random() < 0.4), noise=u(0, 0.05))
+        if kind == "scan":
+            bent = replace(damage, turn=float(rng.normal(0, 0.01)), bend=float(rng.normal(0, 0.35)))
+            return replace(bent, shade=u(0, 0.2), blur=u(0, 0.1), quality=int(u(30, 100)))
+        bent = replace(damage, turn=float(rng.normal(0, 0.03)), bend=float(rng.normal(0, 0.6)))
+        return replace(
+            bent, tilt=float(rng.normal(0, 0.03)), shade=u(0.1, 0.6), blur=u(0, 0.16), quality=int(u(25, 95))
+        )
 
 
 class Warp:
@@ -124,7 +117,8 @@ class Warp:
         shrunk = 1 + self._damage.tilt * v / height
         curve = self._bend * np.sin(self._phase + self._waves * 2 * np.pi * u / width) * (1 + 0.3 * v / height)
         squeezed = 0.3 * self._bend * np.cos(self._phase + 2 * np.pi * v / height)
-        return turned_u * shrunk + width / 2 + squeezed, turned_v * (1 + 0.5 * self._damage.tilt * u / width) + height / 2 + curve
+        lower = 1 + 0.5 * self._damage.tilt * u / width
+        return turned_u * shrunk + width / 2 + squeezed, turned_v * lower + height / 2 + curve
 
     def pixels(self, page: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The page as it lies in the result; what comes from outside of it is 0."""

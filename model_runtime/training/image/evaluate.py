@@ -43,7 +43,7 @@ def read_band(reader: Reader, pixels: npt.NDArray[np.uint8], threshold: float = 
 
 
 def measured(reader: Reader, paths: Iterable[Path], threshold: float = THRESHOLD) -> dict[str, float]:
-    """F1 of each group's centres, share of each attribute that is right at heads found, F1 of heads with all of them."""
+    """F1 of each group's centres, share of each attribute right at heads found, F1 of heads with all of them right."""
     counts: Counter[str] = Counter()
     for path in paths:
         for band in load_bands(path):

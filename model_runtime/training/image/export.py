@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from model_runtime.training.export import _halve
 from model_runtime.training.image.network import FINE, MIDDLE, Reader
 from model_runtime.unified.bands import BAND_HEIGHT_PX
-from model_runtime.unified.glyph_classes import ATTRIBUTES as CLASSES
-from model_runtime.unified.glyph_classes import GROUP_NAMES, STEM_ATTRIBUTES
+from model_runtime.unified.glyph_classes import fingerprint
 from model_runtime.unified.image_reader import ATTRIBUTES, BACKBONE
 
 _OPSET = 17
@@ -49,10 +48,9 @@ def export(reader: Reader, out: Path, about: dict[str, Any]) -> list[Path]:
         {name: {0: "centres"} for name in ("features", "group", "stem")},
         {name: {0: "centres"} for name in ("shared", "of_stem", "within")},
     )
-    classes = {"groups": GROUP_NAMES, "attributes": CLASSES, "stem_attributes": STEM_ATTRIBUTES}
     paths = [out / BACKBONE, out / ATTRIBUTES]
     for path in paths:
-        _halve(path, {"classes": json.dumps(classes), "about": json.dumps(about)})
+        _halve(path, {"classes": fingerprint(), "about": json.dumps(about)})
     return paths
 
 

@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +93,7 @@ def number_notes(root: ET.Element) -> dict[str, tuple[ET.Element, int]]:
 def page_labels(svg: str, notes: dict[str, tuple[ET.Element, int]], width_px: int) -> PageLabels | None:
     """Labels of one SVG page drawn `width_px` wide; None for a page whose measures are not drawn as staves."""
     root = ET.fromstring(svg.replace(' xmlns="http://www.w3.org/2000/svg"', "", 1))
+    _drop_hidden(root)
     inner = next((s for s in root.iter("svg") if s.get("viewBox")), root)
     box = (inner.get("viewBox") or "").split()
     margin = next((g for g in root.iter("g") if g.get("class") == "page-margin"), None)
@@ -102,16 +104,18 @@ def page_labels(svg: str, notes: dict[str, tuple[ET.Element, int]], width_px: in
     scale = width_px / float(box[2])
     staves: list[DrawnStaff] = []
     found: list[_Found] = []
-    for number, system in enumerate(g for g in root.iter("g") if g.get("class", "").startswith("system")):
+    count = 1 + max((staff for _, staff in notes.values()), default=-1)
+    for number, system in enumerate(g for g in root.iter("g") if g.get("class") == "system"):
         reader = _SystemLabels(system, notes)
-        if not reader.staves:
+        if len(reader.staves) != count:  # the engraver left a part out: staves are not the score's
             return None
         for glyph in reader.found:
             glyph.staff += len(staves) if glyph.staff >= 0 else 0
             found.append(glyph)
         for index, (left, right, top, bottom) in enumerate(reader.staves):
-            xs, ys = ((v + s) * scale for v, s in ((np.array([left, right]), shift[0]), (np.array([top, bottom]), shift[1])))
-            staves.append(DrawnStaff(number, index, xs[0], xs[1], ys[0], ys[1]))
+            x0, x1 = (left + shift[0]) * scale, (right + shift[0]) * scale
+            y0, y1 = (top + shift[1]) * scale, (bottom + shift[1]) * scale
+            staves.append(DrawnStaff(number, index, x0, x1, y0, y1))
     labels = PageLabels(staves)
     labels.places = np.array([[(g.x + shift[0]) * scale, (g.y + shift[1]) * scale] for g in found]).reshape(-1, 2)
     labels.values = np.full((len(found), len(FIELDS)), NONE, float)
@@ -120,6 +124,12 @@ def page_labels(svg: str, notes: dict[str, tuple[ET.Element, int]], width_px: in
         for name, value in glyph.seen.items():
             row[FIELDS.index(name)] = (value + shift[1]) * scale if name.startswith("tip") else value
     return _heads_joined(labels)
+
+
+def _drop_hidden(root: ET.Element) -> None:
+    for parent in list(root.iter()):
+        for child in [c for c in parent if c.get("visibility") == "hidden"]:
+            parent.remove(child)
 
 
 def _heads_joined(labels: PageLabels) -> PageLabels:
@@ -283,9 +293,7 @@ class _SystemLabels:
             self._add("meter:digits", x, y, staff, number=min(int(upper), 32), denominator=min(int(lower), 32))
 
     def _read_barline(self, group: ET.Element) -> None:
-        strokes = sorted(
-            (engrave._numbers(p)[0], float(p.get("stroke-width", "0"))) for p in group.findall(".//path")
-        )
+        strokes = sorted((engrave._numbers(p)[0], float(p.get("stroke-width", "0"))) for p in group.findall(".//path"))
         dots = [float(e.get("cx", "0")) for e in group.findall(".//ellipse")]
         dashed = any(p.get("stroke-dasharray") for p in group.findall(".//path"))
         if not strokes:
@@ -352,7 +360,7 @@ def _sign_at(group: ET.Element) -> int:
     return ACCIDENTALS.index(names[0]) + 1 if names and names[0] in ACCIDENTALS else 0
 
 
-def groups_of(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+def groups_of(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Index into `GROUP_NAMES` of each label."""
     table = np.array([GROUP_OF[kind] for kind in KINDS])
     return np.asarray(table[values[:, 0].astype(int)], np.int64)

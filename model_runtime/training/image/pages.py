@@ -21,7 +21,10 @@ from model_runtime.training.engrave import FONTS
 from model_runtime.training.image.labels import PageLabels, number_notes, page_labels
 
 _UNIT = 9  # half a staff space in Verovio's units
-_METERS = ((2, 4), (3, 4), (4, 4), (6, 8), (3, 8), (9, 8), (12, 8), (2, 2), (3, 2), (6, 4), (5, 4), (4, 2), (4, 8), (5, 8))
+_METERS = (
+    *((2, 4), (3, 4), (4, 4), (6, 8), (3, 8), (9, 8), (12, 8)),
+    *((2, 2), (3, 2), (6, 4), (5, 4), (4, 2), (4, 8), (5, 8)),
+)
 _ARTICULATIONS = ("staccato", "accent", "tenuto", "strong-accent", "staccatissimo")
 _DYNAMICS = ("p", "pp", "f", "mf", "ff", "sf", "fz", "mp", "ppp")
 _WORDS = ("cresc.", "dim.", "rit.", "a tempo", "dolce", "sempre", "R.H.", "L.H.", "legato", "espress.", "poco a poco")

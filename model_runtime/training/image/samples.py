@@ -116,7 +116,7 @@ class Pool:
         self._shares = widths / widths.sum()
         rarity = np.zeros(256)
         for band in self.bands:
-            rarity[: 64] += np.bincount(band.values[:, 0], minlength=64)[:64]
+            rarity[:64] += np.bincount(band.values[:, 0], minlength=64)[:64]
         self._rarity = 1.0 / np.sqrt(rarity + 20.0)
         self._rare_shares = np.array([self._rarity[band.values[:, 0]].max() for band in self.bands])
         self._rare_shares = self._rare_shares**2 / (self._rare_shares**2).sum()
@@ -135,7 +135,8 @@ class Pool:
                 weights = self._rarity[band.values[:, 0]] ** 3
                 label = int(rng.choice(len(band.x), p=weights / weights.sum()))
                 at = int(cells_of(band.x[label : label + 1], band.positions[label : label + 1])[0][0])
-                first = int(np.clip(at - rng.integers(4, columns - 4), min(total - columns, 0), max(total - columns, 0)))
+                lowest, highest = min(total - columns, 0), max(total - columns, 0)
+                first = int(np.clip(at - rng.integers(4, columns - 4), lowest, highest))
             a, b = max(first, 0), min(first + columns, total)
             part = band.pixels[:, a * CELL_PX : b * CELL_PX].astype(np.float32) / 255.0
             pixels[slot, 0, :, (a - first) * CELL_PX : (b - first) * CELL_PX] = part

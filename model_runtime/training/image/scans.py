@@ -15,6 +15,7 @@ import time
 import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -128,10 +129,9 @@ def measured(reader: ImageReader, folder: Path) -> dict[str, object]:
             counts = totals.setdefault(name, Counter())
             counts["systems"] += 1
             counts["systems with two staves"] += sum(part.staves for s in systems for part in s.parts) == 2
-            for what, mine, theirs in zip(("heads", "full"), heads_read(systems), truth, strict=True):
-                counts[f"{what} hit"] += sum((mine & theirs).values())
-                counts[f"{what} read"] += sum(mine.values())
-                counts[f"{what} there"] += sum(theirs.values())
+            read = heads_read(systems)
+            _count(counts, "heads", read[0], truth[0])
+            _count(counts, "full", read[1], truth[1])
     return {
         "seconds_a_system": round(float(np.median(spent)), 3) if spent else None,
         **{
@@ -146,6 +146,12 @@ def measured(reader: ImageReader, folder: Path) -> dict[str, object]:
             for name, c in totals.items()
         },
     }
+
+
+def _count(counts: Counter[str], what: str, mine: Counter[Any], theirs: Counter[Any]) -> None:
+    counts[f"{what} hit"] += sum((mine & theirs).values())
+    counts[f"{what} read"] += sum(mine.values())
+    counts[f"{what} there"] += sum(theirs.values())
 
 
 def main() -> None:
