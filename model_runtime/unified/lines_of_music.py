@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -24,6 +25,8 @@ MOST_MEASURES = 1  # in a window: with two, errors grow and it takes twice as lo
 MOST_GLYPHS = 160
 _CARRIED_SPACES = 6.0
 _LINE_START_SPACES = 1.5  # a barline nearer than this to the left edge begins the line
+_LEAST_BARLINE = 2  # bin of probability, of 7: a measure too many costs more than one too long
+_USUAL_CLEFS = {1: {1: "G2"}, 2: {1: "G2", 2: "F4"}}
 _SURE = 0.6  # mean probability of a measure's symbols, below which a musician is told to look
 
 
@@ -103,12 +106,21 @@ class PlacedWindow:
     staves: int
 
 
-def windows_of(lines: Sequence[Line], most_measures: int = MOST_MEASURES) -> list[PlacedWindow]:
-    """Every line cut at its barlines, in reading order."""
+def windows_of(
+    lines: Sequence[Line], most_measures: int = MOST_MEASURES, meter: tuple[int, int] = (0, 0)
+) -> list[PlacedWindow]:
+    """Every line cut at its barlines, in reading order.
+
+    Args:
+        lines: Of one instrument.
+        most_measures: In a window.
+        meter: That holds before the first one that is printed, if it is known.
+    """
     result: list[PlacedWindow] = []
-    head = Head()
+    head = Head(meter=meter)
     for number, line in enumerate(lines):
-        head.clefs = {s: c for s, c in head.clefs.items() if s <= line.staves}
+        usual = _USUAL_CLEFS.get(line.staves, {})
+        head.clefs = {staff: head.clefs.get(staff, clef) for staff, clef in usual.items()}
         for left, measures in _grouped(_measures(line), most_measures):
             glyphs = [glyph for measure in measures for glyph in measure]
             before = head.copy()
@@ -123,6 +135,7 @@ def windows_of(lines: Sequence[Line], most_measures: int = MOST_MEASURES) -> lis
 def _measures(line: Line) -> list[tuple[float, list[Glyph]]]:
     """Left edge and glyphs of each measure; what stands before the first barline with music is one with it."""
     ordered = sorted(line.glyphs, key=lambda g: (g.x, -g.position))
+    ordered = [g for g in ordered if not g.kind.startswith("barline:") or g.probability >= _LEAST_BARLINE]
     result: list[tuple[float, list[Glyph]]] = []
     left, glyphs = 0.0, list[Glyph]()
     for glyph in ordered:
@@ -194,6 +207,23 @@ def _placed(
         "image", np.array(ids, np.int64), np.array(x, np.float32), start.measure_quarters, measures, whole=True
     )
     return PlacedWindow(window, line, start, printed, staves)
+
+
+def likely_meter(written: Sequence[Written]) -> tuple[int, int] | None:
+    """The metre that most measures fill, where none is printed; None where they do not agree."""
+    lengths: Counter[Fraction] = Counter()
+    for result in written:
+        for measure in read_lmx(expand(result.symbols)):
+            ends = [n.onset + n.duration for n in measure.notes if n.kind]
+            if ends:
+                lengths[max(ends)] += 1
+    if not lengths:
+        return None
+    quarters, count = lengths.most_common(1)[0]
+    if 3 * count < lengths.total() or quarters.denominator > 4 or not 1 <= quarters <= 8:
+        return None
+    beat_type = 4 if quarters.denominator == 1 else 4 * quarters.denominator
+    return int(quarters * beat_type / 4), beat_type
 
 
 @dataclass(frozen=True)

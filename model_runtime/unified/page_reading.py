@@ -1,0 +1,171 @@
+"""Pages of a score → one score: systems found and read, instruments followed from line to line, measures joined.
+
+The image reader says what stands where, the trunk what it means; every measure of every page is decoded in one go. A
+line on which an instrument is missing, or has fewer barlines than the others, is filled with empty measures and said.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from lxml import etree
+
+from model_runtime.modality import GreyPage, Notation
+from model_runtime.tokens.lmx_notation import score
+from model_runtime.tokens.written import WrittenMeasure, WrittenNote
+from model_runtime.unified.image_reader import ImageReader, ReadPart, ReadSystem
+from model_runtime.unified.inference import TrunkRuntime, Written
+from model_runtime.unified.lines_of_music import JoinedMeasure, Line, PlacedWindow, join, likely_meter, windows_of
+
+Progress = Callable[[str, float, float], None]
+_NAMES = {1: "Part", 2: "Piano"}
+
+
+@dataclass(frozen=True)
+class ReadScore:
+    """What was read.
+
+    Attributes:
+        notation: One score of all pages.
+        confidence: How sure of each measure, 0 to 1: the least sure instrument's.
+        warnings: Sentences with the numbers of measures.
+    """
+
+    notation: Notation
+    confidence: tuple[float, ...]
+    warnings: tuple[str, ...]
+
+
+def read_score(
+    pages: Sequence[GreyPage], reader: ImageReader, trunk: TrunkRuntime, progress: Progress | None = None
+) -> ReadScore | None:
+    """One score of all pages; None where no music is found on any.
+
+    Args:
+        pages: uint8, 0 is ink.
+        reader, trunk: With their weights.
+        progress: Called with a stage, and how much of how much is done.
+    """
+    tell = progress or (lambda stage, done, total: None)
+    systems: list[ReadSystem] = []
+    for number, page in enumerate(pages):
+        start = number
+
+        def told(share: float, start: int = start) -> None:
+            tell("Reading the pages", start + share, len(pages))
+
+        systems += reader.read_page(page, told)
+        tell("Reading the pages", number + 1, len(pages))
+    systems = [s for s in systems if any(_has_music(p) for p in s.parts)]
+    if not systems:
+        return None
+    return _joined(systems, trunk, tell)
+
+
+def _has_music(part: ReadPart) -> bool:
+    return any(glyph.kind.startswith(("head:", "rest:")) for glyph in part.glyphs)
+
+
+def instruments(systems: Sequence[ReadSystem]) -> list[list[ReadPart | None]]:
+    """The part of each instrument on each line, None where it is missing.
+
+    Most lines have the same instruments; on another line they are matched from the lowest upwards by their number of
+    staves, for what comes and goes in songs stands above the piano.
+    """
+    usual = Counter(tuple(p.staves for p in s.parts) for s in systems).most_common(1)[0][0]
+    rows: list[list[ReadPart | None]] = []
+    for system in systems:
+        row: list[ReadPart | None] = [None] * len(usual)
+        free = len(usual) - 1
+        for part in reversed(system.parts):
+            at = next((i for i in range(free, -1, -1) if usual[i] == part.staves), None)
+            if at is not None:
+                row[at], free = part, at - 1
+        rows.append(row)
+    return [[row[i] for row in rows] for i in range(len(usual))]
+
+
+def _joined(systems: Sequence[ReadSystem], trunk: TrunkRuntime, tell: Progress) -> ReadScore:
+    parts = instruments(systems)
+    staves = [next((p.staves for p in part if p is not None), 1) for part in parts]
+    lines = [[Line(p.glyphs if p else (), staves[i]) for p in part] for i, part in enumerate(parts)]
+    windows, written = _written(lines, trunk, (0, 0), tell)
+    if any(placed.window.measure_quarters is None for part in windows for placed in part):
+        meter = likely_meter(written)  # none is printed where the music begins
+        if meter is not None:
+            windows, written = _written(lines, trunk, meter, tell)
+    joined: list[list[JoinedMeasure]] = []
+    warnings: list[str] = []
+    at = 0
+    for part in windows:
+        measures, told = join(part, written[at : at + len(part)])
+        at += len(part)
+        joined.append(measures)
+        warnings += told
+    evened, gaps = _evened(joined, len(systems))
+    root = _score(evened, staves)
+    confidence = tuple(min(part[i].confidence for part in evened) for i in range(len(evened[0])))
+    return ReadScore(
+        Notation(etree.tostring(root, xml_declaration=True, encoding="UTF-8")), confidence, (*warnings, *gaps)
+    )
+
+
+def _written(
+    lines: Sequence[Sequence[Line]], trunk: TrunkRuntime, meter: tuple[int, int], tell: Progress
+) -> tuple[list[list[PlacedWindow]], list[Written]]:
+    windows = [windows_of(part, meter=meter) for part in lines]
+    flat = [placed.window for part in windows for placed in part]
+    return windows, trunk.write(flat, progress=lambda done, total: tell("Writing the score", done, total))
+
+
+def _evened(parts: Sequence[list[JoinedMeasure]], lines: int) -> tuple[list[list[JoinedMeasure]], list[str]]:
+    """Every instrument with as many measures on each line as the one that has most."""
+    result: list[list[JoinedMeasure]] = [[] for _ in parts]
+    warnings = []
+    for line in range(lines):
+        own = [[m for m in part if m.line == line] for part in parts]
+        count = max(len(measures) for measures in own)
+        model = max(own, key=len)
+        for i, measures in enumerate(own):
+            if len(measures) < count and len(parts) > 1:
+                warnings.append(f"Line {line + 1}: {count - len(measures)} measures of part {i + 1} were not found.")
+            result[i] += measures
+            for other in model[len(measures) :]:
+                result[i].append(JoinedMeasure(_empty(other.measure.length), 0.0, line))
+    return result, warnings
+
+
+def _empty(length: Fraction) -> WrittenMeasure:
+    return WrittenMeasure(length, [WrittenNote("", "", duration=length)])
+
+
+def _score(parts: Sequence[Sequence[JoinedMeasure]], staves: Sequence[int]) -> etree._Element:
+    """One `score-partwise` of all instruments."""
+    root: etree._Element | None = None
+    for number, measures in enumerate(parts, 1):
+        own = score([m.measure for m in measures])
+        listed, part = own.find("part-list/score-part"), own.find("part")
+        if listed is None or part is None:
+            raise AssertionError("a score without a part")
+        name = f"P{number}"
+        listed.set("id", name)
+        part.set("id", name)
+        instrument = listed.find("score-instrument")
+        if instrument is not None:
+            instrument.set("id", f"{name}-I1")
+        title = listed.find("part-name")
+        if title is not None:
+            title.text = _NAMES.get(staves[number - 1], "Part") if len(parts) > 1 else "Piano"
+        if root is None:
+            root = own
+        else:
+            part_list = root.find("part-list")
+            if part_list is not None:
+                part_list.append(listed)
+            root.append(part)
+    if root is None:
+        raise AssertionError("no parts")
+    return root
