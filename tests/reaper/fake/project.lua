@@ -9,12 +9,12 @@ local projects = { tabs = {}, front = nil }
 local TICKS_PER_QUARTER = 960
 local SHARED = { events = true, timeline = true } -- replaced when they change, never changed
 
-local made = 0
+local random = assert(io.open("/dev/urandom", "rb"))
 
---- A new GUID, the same ones in each run.
+--- A new GUID.
 function projects.guid()
-  made = made + 1
-  return ("{%08X-5C0E-4B1D-8E00-%012X}"):format(made * 2654435761 % (1 << 32), made)
+  local numbers = { string.unpack(">I4I2I2I2I2I4", random:read(16)) }
+  return ("{%08X-%04X-%04X-%04X-%04X%08X}"):format(table.unpack(numbers, 1, 6))
 end
 
 local function midi_of(description)

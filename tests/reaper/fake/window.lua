@@ -17,7 +17,8 @@ local LEFT_BUTTON = 1
 function Window.new(answer)
   local self = setmetatable({ is_open = false, answer = answer, keys = {}, pointer = {}, frames = 0, draws = 0 },
     Window)
-  self.variables = { x = 0, y = 0, ext_retina = 0, mouse_wheel = 0, w = 0, h = 0, texth = 8, mouse_x = 0, mouse_y = 0, mouse_cap = 0 }
+  self.variables = { x = 0, y = 0, ext_retina = 0, mouse_wheel = 0, w = 0, h = 0, texth = 8, mouse_x = 0, mouse_y = 0,
+    mouse_cap = 0 }
   self.texts, self.shown = {}, {}
   return self
 end
