@@ -141,7 +141,14 @@ function reaper.ReverseNamedCommandLookup(id)
   end
 end
 
-function reaper.genGuid() return projects.guid() end
+--- Never the same one twice, in no run: what is named by it may outlive this process.
+function reaper.genGuid()
+  local source = assert(open_file("/dev/urandom", "rb"))
+  local bytes = source:read(16)
+  source:close()
+  local digits = bytes:gsub(".", function(byte) return ("%02X"):format(byte:byte()) end)
+  return (digits:gsub("^(........)(....)(....)(....)(............)$", "{%1-%2-%3-%4-%5}"))
+end
 
 function reaper.ShowConsoleMsg(text) table.insert(system.console, text) end
 
