@@ -98,7 +98,7 @@ function Sockets:forget(id) self.open[id], self.states[id] = nil, nil end
 local function body_of(answer, status)
   local well, value = pcall(json.decode, answer)
   if not well or type(value) ~= "table" then return { type = "error", content = { message = "HTTP " .. status } } end
-  if not value.type and value.code then return { type = "error", content = value } end
+  if not value.type and not value.phase and value.code then return { type = "error", content = value } end
   return value
 end
 
