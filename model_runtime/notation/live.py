@@ -33,10 +33,14 @@ from model_runtime.tempo import TempoMap
 KEPT_BARS = 32
 """Bars that are remembered: so many can be shown, and so far back a note may still be corrected."""
 
-SETTLED_S = 0.6
-"""A chord is followed once so much time has passed since, or so many further chords are known."""
-
 SETTLED_CHORDS = 4
+"""A chord is followed once so many further ones are known, which its accents depend on."""
+
+SETTLED_BARS = 0.4
+SOONEST_S, LATEST_S, FIRST_S = 0.6, 2.0, 1.0
+"""In slow music it is followed after a share of a bar, within these bounds, whatever is known; before the first bar after
+`FIRST_S`."""
+
 CHORDS_BEFORE = 6
 """Chords before a new one that its accents depend on, at least."""
 
@@ -158,10 +162,12 @@ class LiveNotation:
 
     def _settled(self, waiting: list[Chord]) -> int:
         """How many of the waiting chords are settled."""
+        bar_s = self._source.bar_s if isinstance(self._source, TrackedBars) else 0.0
+        settled_s = min(max(SETTLED_BARS * bar_s, SOONEST_S), LATEST_S) if bar_s else FIRST_S
         ready = 0
         for index, chord in enumerate(waiting):
             age_s = self._now_s - chord.time_s
-            if age_s > SETTLED_S or (len(waiting) - index > SETTLED_CHORDS and age_s > CHORD_SPAN_S):
+            if age_s > settled_s or (len(waiting) - index > SETTLED_CHORDS and age_s > CHORD_SPAN_S):
                 ready = index + 1
         return ready
 

@@ -200,6 +200,11 @@ class TrackedBars:
         self._held: tuple[int, int, int] | None = None  # hypothesis, chord, position that the given bars rest on
         self._bar_s = 0.0
 
+    @property
+    def bar_s(self) -> float:
+        """Length of the last bar that was given out; 0 before any."""
+        return self._bar_s
+
     def begins_anew(self, time_s: float) -> bool:
         """Whether a chord at this time is so far from the last one that the beat cannot have been kept."""
         if not self._times_s:
