@@ -3,8 +3,9 @@
 Stricter than MuseScore: a warning of the QML engine is an error, and what MuseScore 4 does not have (`readScore`,
 `newQProcess`, a `QProcess.start` that splits) is not there.
 
-    python qt6_host.py PLUGIN HOME [SCRIPT] [--dark]
+    python qt6_host.py PLUGIN HOME [--score NOTES] [--dark]
 
+with NOTES as in strict_score.js, and then what is selected of them: {"notes": […], "range": [start, end, first, end]};
 loads the plugin, runs it, and reads commands as JSON from standard input, one a line; answers are JSON lines.
 """
 
@@ -82,9 +83,15 @@ class Plugin(QQuickItem):
 
     requiresScore = Property(bool, _read_requires, _write_requires)
     curScore = Property("QVariant", lambda self: self._score, constant=True)
+    Segment = Property("QVariantMap", lambda self: {"ChordRest": 512, "KeySig": 16}, constant=True)
+    mscoreVersion = Property(int, lambda self: 40400, constant=True)
     mscoreMajorVersion = Property(int, lambda self: 4, constant=True)
     mscoreMinorVersion = Property(int, lambda self: 4, constant=True)
     division = Property(int, lambda self: 480, constant=True)
+
+    @Slot(str)
+    def cmd(self, name: str) -> None:
+        said.append(f"cmd {name}")
 
     @Slot()
     def quit(self) -> None:
@@ -133,7 +140,7 @@ class Process(QProcess):
 class Host:
     """A window with the plugin in it."""
 
-    def __init__(self, application: QGuiApplication, plugin: Path, home: Path) -> None:
+    def __init__(self, application: QGuiApplication, plugin: Path, home: Path, score: dict[str, Any] | None) -> None:
         self._application = application
         FileIO.home = str(home)
         qmlRegisterType(Plugin, "MuseScore", 3, 0, "MuseScore")
@@ -146,10 +153,23 @@ class Host:
         if errors:
             raise SystemExit("\n".join(errors))
         self.root = self.view.rootObject()
+        if score is not None:
+            self.root._score = self._strict_score(score)
         self.view.show()
         self.view.requestActivate()
         self.root.run.emit()
         self.spin(0.05)
+
+    def _strict_score(self, wanted: dict[str, Any]) -> QJSValue:
+        engine = self.view.engine()
+        source = (Path(__file__).parent / "strict_score.js").read_text("utf-8")
+        script = f"const score = {source.rstrip()}({json.dumps(wanted['notes'])});"
+        if wanted.get("range"):
+            script += f"score.selectRange(...{json.dumps(wanted['range'])});"
+        made = engine.evaluate(f"(function () {{ {script} return score; }})()", "strict_score.js")
+        if made.isError():
+            raise SystemExit(f"strict_score.js: {made.toString()}")
+        return made
 
     def spin(self, seconds: float) -> None:
         """Let Qt work for so long."""
@@ -164,16 +184,16 @@ class Host:
         """A property of the dialog, by its path: `view.link`."""
         found: Any = self.root
         for name in expression.split("."):
-            found = found.property(name) if isinstance(found, (QObject, QJSValue)) else found[name]
-            if isinstance(found, QJSValue) and not found.isQObject():
-                found = found.toVariant()
+            found = found.property(name)
+        if isinstance(found, QJSValue):
+            return None if found.isNull() or found.isUndefined() else found.toVariant()
         return found
 
     def until(self, expression: str, wanted: Any, within_s: float = 30.0) -> Any:
         """Wait until a property has a value; returns what it has."""
         end_s = time.monotonic() + within_s
         while (found := self.value(expression)) != wanted and time.monotonic() < end_s:
-            self.spin(0.02)
+            self.spin(0.1)
         return found
 
     def key(self, name: str) -> None:
@@ -235,7 +255,8 @@ def main() -> None:
     application = QGuiApplication(sys.argv[:1])
     if "--dark" in sys.argv:
         _darkened(application)
-    host = Host(application, Path(sys.argv[1]), Path(sys.argv[2]))
+    score = json.loads(sys.argv[sys.argv.index("--score") + 1]) if "--score" in sys.argv else None
+    host = Host(application, Path(sys.argv[1]), Path(sys.argv[2]), score)
     for line in sys.stdin:
         name, *arguments = json.loads(line)
         commands: dict[str, Callable[..., Any]] = {

@@ -22,7 +22,6 @@ from model_runtime.files.notes import notation_to_notes
 from model_runtime.modality import Notation
 from protocol.client import Client
 from protocol.connection import read_connection
-from protocol.errors import ProtocolError
 
 DEMO = Path(bridge.__file__).parent / "demo"
 CLIP, SCORE = DEMO / "little_bridge.ogg", DEMO / "little_bridge.musicxml"
