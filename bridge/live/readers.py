@@ -11,7 +11,7 @@ from model_runtime.errors import MusicError
 if TYPE_CHECKING:
     from model_runtime.listening import Listener
 
-READERS = {"unified": "model_runtime.unified.listener:open_listener"}
+READERS = {"unified": "model_runtime.unified.audio_reader:listener"}
 """Name → module and function that opens it."""
 
 

@@ -68,9 +68,13 @@ class RecordingSource:
         self.name = f"recording: {path.name}"
         try:
             self._file = path.open("rb")
-            self._layout = self._waited_layout(path)
         except OSError as error:
             raise SourceUnavailable(f"{path.name} cannot be read: {error.strerror}.") from error
+        try:
+            self._layout = self._waited_layout(path)
+        except BaseException:
+            self._file.close()
+            raise
         self.sample_rate = self._layout.sample_rate
         self._place = self._layout.data_start
         if not wanted.from_start:

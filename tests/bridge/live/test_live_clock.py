@@ -14,7 +14,7 @@ PACKET_S = PACKET / RATE
 
 
 class Sender:
-    """Sends packets by its own clock, `ppm` faster than the receiver's. They come late: a little, now and then a lot."""
+    """Sends packets by a clock `ppm` faster than the receiver's; they come late: a little, now and then a lot."""
 
     def __init__(self, ppm: float = 0.0, jitter_s: float = 0.0, seed: int = 1) -> None:
         self._period_s = PACKET_S / (1 + ppm * 1e-6)
