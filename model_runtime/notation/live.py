@@ -38,8 +38,8 @@ SETTLED_CHORDS = 4
 
 SETTLED_BARS = 0.4
 SOONEST_S, LATEST_S, FIRST_S = 0.6, 2.0, 1.0
-"""In slow music it is followed after a share of a bar, within these bounds, whatever is known; before the first bar after
-`FIRST_S`."""
+"""In slow music it is followed after a share of a bar, within these bounds, whatever is known; before there is a bar,
+after `FIRST_S`."""
 
 CHORDS_BEFORE = 6
 """Chords before a new one that its accents depend on, at least."""

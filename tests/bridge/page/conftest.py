@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from live_browser import Keyboard, LivePage, OwnDaemon
@@ -15,7 +14,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnDaemon]:
     own.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivePage]:
     page = LivePage(tmp_path_factory.mktemp("downloads"))
     yield page
@@ -35,8 +34,3 @@ def listening(browser: LivePage, daemon: OwnDaemon, keyboard: Keyboard) -> LiveP
     browser.open(daemon.connection)
     browser.listen_to_keyboard()
     return browser
-
-
-@pytest.fixture
-def screenshots(tmp_path: Path) -> Path:
-    return tmp_path
