@@ -97,6 +97,7 @@ class Options(BaseModel):
         loudness: Integrated loudness of rendered audio in LUFS.
         sample_rate: Of rendered audio, in Hz.
         title: Title of a score that is made.
+        last_measures: How many measures of a score that is made of a performance are kept, from its end; None: all.
         seed: For engines that draw random numbers; those that are here draw none, and give the same for every seed.
     """
 
@@ -119,4 +120,5 @@ class Options(BaseModel):
     loudness: Annotated[float, Field(ge=-70, le=0)] = -18.0
     sample_rate: Annotated[int, Field(ge=8000, le=192000)] = 44100
     title: str = ""
+    last_measures: Annotated[int, Field(ge=1)] | None = None
     seed: int = 0

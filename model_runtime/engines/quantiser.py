@@ -29,6 +29,7 @@ class Quantiser(Engine):
         Raises:
             InvalidValue: `value` is not a performance, or the tempo map does not move forwards.
         """
+        from model_runtime.notation.last_measures import last_measures
         from model_runtime.notation.quantise import quantise
         from model_runtime.notation.write import write_score
 
@@ -36,4 +37,5 @@ class Quantiser(Engine):
             raise InvalidValue("The quantiser writes performances only.")
         if not value.notes:
             context.warn("There are no notes to write: the score is one empty measure.")
-        return write_score(quantise(value, options, context), options, context)
+        notation = write_score(quantise(value, options, context), options, context)
+        return notation if options.last_measures is None else last_measures(notation, options.last_measures)

@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -41,19 +42,22 @@ class ReaStreamSource:
 
     def read(self, timeout_s: float) -> list[Item]:
         items: list[Item] = []
-        for arrival_s, datagram in self._queue.read(timeout_s):
-            self.counts.packets += 1
+        came = deque(self._queue.read(timeout_s))
+        while came:
+            arrival_s, datagram = came[0]
             try:
                 sample_rate, samples = _decoded(datagram)
             except reastream.ReaStreamError:
                 self.counts.malformed += 1
+                came.popleft()
                 continue
             if self._stream is None or self._stream.sample_rate != sample_rate:
                 if items:  # the rest waits: all items of one answer have one rate
-                    self._queue.put_back(arrival_s, datagram)
-                    self.counts.packets -= 1
+                    self._queue.put_back(came)
                     break
                 self._stream = Stream(sample_rate, self.counts)
+            came.popleft()
+            self.counts.packets += 1
             items += self._stream.take(samples, arrival_s)
         self.counts.lost += self._queue.fetch_overflowed()
         if not items and self._stream is not None:
@@ -130,9 +134,9 @@ class PacketQueue:
                 self._news.wait(timeout_s)
         return [self._waiting.popleft() for _ in range(len(self._waiting))]
 
-    def put_back(self, arrival_s: float, datagram: bytes) -> None:
-        """Give a packet back; it is the next to be read."""
-        self._waiting.appendleft((arrival_s, datagram))
+    def put_back(self, packets: Iterable[tuple[float, bytes]]) -> None:
+        """Give packets back; they are the next to be read."""
+        self._waiting.extendleft(reversed(list(packets)))
 
     def fetch_overflowed(self) -> int:
         """How many packets were lost here since this was last asked."""
