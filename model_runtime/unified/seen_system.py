@@ -22,6 +22,7 @@ _SAME_SPACES = 0.7
 _KEY_GAP_SPACES = 2.4
 _BARLINE_SPACES = 0.9
 _CHORD_SPACES = 1.6
+_LEFT_OUT = ("bracket-left", "bracket-right")  # the trunk's corpus draws none, so it would not know them
 _CERTAIN = (0.45, 0.5, 0.55, 0.6, 0.66, 0.72, 0.8)  # probability from which a bin begins; the first begins at 0
 
 
@@ -78,6 +79,8 @@ def _marks(staff: Staff, line: Line, seen: Seen, number: int) -> list[_Mark]:
     result = []
     for i in range(len(seen)):
         group = GROUP_NAMES[int(seen.group[i])]
+        if group in _LEFT_OUT:
+            continue
         sure = float(seen.probability[i])
         for glyph in _glyphs(seen, i, group):
             own = replace(glyph, probability=probability_bin(sure))

@@ -20,6 +20,7 @@ _SEED_SCORE, _GROWN_SCORE = 0.3, 0.12
 _MOST_MISSED_STRIPS = 5
 _SHORTEST_STRIPS = 4
 _LINES = 5
+_BLURRED_PX = 1.3  # by which a staff seems longer than it is
 _LEAST_SEEN = 0.5  # share of a staff's columns in which four of its lines are to be seen
 
 
@@ -254,7 +255,8 @@ def _with_ends(staff: Staff, ink: Ink) -> Staff | None:
         return None
     if np.mean(seen[starts[0] : stops[-1] + 1] >= _LINES - 1) < _LEAST_SEEN:
         return None
-    return Staff(staff.xs, staff.tops, staff.bottoms, float(columns[starts[0]]), float(columns[stops[-1]]))
+    left, right = columns[starts[0]] + _BLURRED_PX, columns[stops[-1]] - _BLURRED_PX
+    return Staff(staff.xs, staff.tops, staff.bottoms, float(left), float(right))
 
 
 def _without_small(staves: list[Staff]) -> list[Staff]:

@@ -76,11 +76,13 @@ class _Found:
 
 
 def number_notes(root: ET.Element) -> dict[str, tuple[ET.Element, int]]:
-    """Give every note of a score an id; returns for each the note and its staff, counted over all parts from 0."""
+    """Give every note of a score an id; returns for each the note and its staff, counted over all parts from 0.
+
+    What the engraver is to draw must be written out before `engrave.share_beams` is called on the parts.
+    """
     notes: dict[str, tuple[ET.Element, int]] = {}
     first = 0
     for part in root.findall("part"):
-        engrave.share_beams(part)
         staves = max((int(e.text or "1") for e in part.iterfind("measure/attributes/staves")), default=1)
         for note in part.iter("note"):
             name = f"n{len(notes)}"

@@ -17,7 +17,7 @@ import numpy as np
 from model_runtime.engraving.raster import grey_page
 from model_runtime.modality import GreyPage
 from model_runtime.tokens.score import two_staved_part
-from model_runtime.training.engrave import FONTS
+from model_runtime.training.engrave import FONTS, share_beams
 from model_runtime.training.image.labels import PageLabels, number_notes, page_labels
 
 _UNIT = 9  # half a staff space in Verovio's units
@@ -227,6 +227,8 @@ class PageMaker:
             }
         )
         self._loaded = bool(self._toolkit.loadData(ET.tostring(root, encoding="unicode")))
+        for part in root.findall("part"):
+            share_beams(part)  # for the labels; Verovio would draw a chord's beam once for each of its notes
 
     def pages(
         self, options: dict[str, Any], space_px: float, most: int, rng: np.random.Generator
