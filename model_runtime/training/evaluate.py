@@ -17,9 +17,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
+from model_runtime.tokens.distance import edit_distance
 from model_runtime.tokens.lmx_reader import read_lmx
 from model_runtime.tokens.shorthand import expand
 from model_runtime.tokens.vocabulary import BLOCKS, END_ID, MORE_ID, NOTATION_IDS, fingerprint, ids_of, symbols_of
@@ -29,17 +29,6 @@ from model_runtime.unified.architecture import Stepper, Trunk, TrunkConfig, symb
 _CLOSING = (END_ID, MORE_ID)
 # What may be written: no other special symbol than the closing ones.
 _WRITABLE = torch.tensor([i for i in NOTATION_IDS if i in _CLOSING or i >= BLOCKS["lmx"].start])
-
-
-def edit_distance(ours: Sequence[int], theirs: Sequence[int]) -> int:
-    """Levenshtein distance of two sequences."""
-    row = np.arange(len(theirs) + 1)
-    other = np.asarray(theirs)
-    for i, token in enumerate(ours, 1):
-        best = np.minimum(row[1:] + 1, row[:-1] + (other != token))
-        candidates = np.concatenate([[i], best]) - np.arange(len(row))
-        row = np.minimum.accumulate(candidates) + np.arange(len(row))
-    return int(row[-1])
 
 
 @torch.inference_mode()

@@ -13,9 +13,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_runtime.tokens.distance import edit_distance
 from model_runtime.training import curve
 from model_runtime.training.dataset import Corpus, batches, dev_examples, pad
-from model_runtime.training.evaluate import edit_distance, greedy, lmx_of, load_trunk, scored, sounding_notes
+from model_runtime.training.evaluate import greedy, lmx_of, load_trunk, scored, sounding_notes
 from model_runtime.training.train import Run, Settings, learning_rate
 from model_runtime.unified.architecture import Stepper, Trunk, TrunkConfig, symbol_id
 
