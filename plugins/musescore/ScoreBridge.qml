@@ -624,7 +624,7 @@ MuseScore {
                 }
                 Notice {
                     Layout.fillWidth: true
-                    visible: root.view.link === "absent" || root.view.link === "refused"
+                    visible: (root.view.link === "absent" && !root.view.problem) || root.view.link === "refused"
                     kind: root.view.linkProblem ? "bad" : "warning"
                     message: root.view.linkProblem ? root.view.linkProblem.message : qsTr("The ScoreBridge daemon does not run.")
                     hint: root.view.linkProblem ? root.view.linkProblem.hint : qsTr("It does the work, on this machine alone. Start it here.")

@@ -352,7 +352,10 @@ function setPhase(self, job, phase, stage) {
 }
 
 function setStage(self, job, stage) {
-    self.changed = self.changed || job.stage !== stage;
+    if (job.stage !== stage) {
+        self.host.log(stage);
+        self.changed = true;
+    }
     job.stage = stage;
 }
 

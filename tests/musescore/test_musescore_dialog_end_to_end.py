@@ -12,7 +12,7 @@ import mir_eval
 import numpy as np
 import pytest
 import soundfile
-from musescore_window import MuseScore, Screen, converted
+from benchmarks.musescore_window import MuseScore, Screen, converted
 from running_daemon import RunningDaemon, until
 
 import bridge

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from musescore_window import SCREENSHOTS
+from benchmarks.musescore_window import SCREENSHOTS
 from running_daemon import RunningDaemon
 
 from bridge.plugin_installer import install

@@ -1,4 +1,7 @@
-"""A real MuseScore 3 on a screen of its own, driven by keyboard, with the plugin in a fresh profile."""
+"""A real MuseScore 3 on a screen of its own, driven by keyboard, with the plugin in a fresh profile.
+
+The tests in `tests/musescore` drive it, too, and keep screenshots in `SCREENSHOTS`.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,12 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ANY_TIME_S = 60.0
 TIED = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
-SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "musescore-screenshots"
+SCREENSHOTS = Path(__file__).resolve().parents[1] / "build" / "musescore-screenshots"
 
 SETTINGS = """[application]
 startup\\firstStart=false
@@ -130,9 +134,9 @@ class MuseScore:
         self.until(heard, f"{pattern!r} was not said", within_s)
         return found[0]
 
-    def until(self, condition: object, otherwise: str, within_s: float = ANY_TIME_S) -> None:
+    def until(self, condition: Callable[[], bool], otherwise: str, within_s: float = ANY_TIME_S) -> None:
         limit_s = time.monotonic() + within_s
-        while not condition():  # type: ignore[operator]
+        while not condition():
             told = "\n".join(line for line in self.said().splitlines() if "qml" in line.lower() or "Bridge" in line)
             assert self.process.poll() is None, f"MuseScore ended: {self.said()[-2000:]}"
             if time.monotonic() > limit_s:
@@ -145,7 +149,8 @@ class MuseScore:
         return self._xdotool("getwindowname", self.main)
 
     def picture(self, name: str, window: str = "root") -> Path:
-        """Keep what the screen (or a window) shows."""
+        """Keep what the screen (or a window) shows, once it is drawn."""
+        time.sleep(0.3)
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         path = SCREENSHOTS / f"{name}.png"
         subprocess.run(["import", "-window", window, str(path)], env=self._environment, check=True, timeout=60)
