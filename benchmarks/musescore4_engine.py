@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "tests" / "musescore" / "webmscore"
 _PATIENCE_S = 600
 
 
-def opened(scores: Mapping[str, bytes], scratch: Path) -> dict[str, bytes]:
-    """MusicXML by name → what the engine writes after it has opened it.
+def opened(musicxml: bytes, scratch: Path) -> bytes:
+    """What the engine writes after it has opened this MusicXML.
 
     Raises:
-        RuntimeError: the engine could not be installed, or refused a score.
+        RuntimeError: the engine could not be installed, or refused the score.
     """
-    pairs = []
-    for name, musicxml in scores.items():
-        source, target = scratch / f"{name}.musicxml", scratch / f"{name}.opened.musicxml"
-        source.write_bytes(musicxml)
-        pairs.append([str(source), str(target)])
+    source, target = scratch / "score.musicxml", scratch / "opened.musicxml"
+    source.write_bytes(musicxml)
+    target.unlink(missing_ok=True)
     finished = subprocess.run(
-        [_program("node"), str(PACKAGE / "open_scores.mjs"), str(modules())],
-        input=json.dumps(pairs),
+        [_program("node"), str(PACKAGE / "open_score.mjs"), str(modules()), str(source), str(target)],
         capture_output=True,
         text=True,
         timeout=_PATIENCE_S,
@@ -37,7 +32,7 @@ def opened(scores: Mapping[str, bytes], scratch: Path) -> dict[str, bytes]:
     )
     if finished.returncode:
         raise RuntimeError(f"MuseScore 4's engine: {finished.stderr[-2000:]}")
-    return {name: Path(target).read_bytes() for name, (_, target) in zip(scores, pairs, strict=True)}
+    return target.read_bytes()
 
 
 def modules() -> Path:

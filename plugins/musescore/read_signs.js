@@ -89,10 +89,13 @@ function finish(walk) {
         if (keys.length && keys[keys.length - 1].tick === tick) {
             keys.pop();
         }
-        if (!keys.length || keys[keys.length - 1].fifths !== fifths) {
+        if (!keys.length || keys[keys.length - 1].fifths !== fifths) { // what says nothing new is left out
             keys.push({ tick: tick, fifths: fifths, mode: "" });
         }
         cursor.next();
+    }
+    if (!keys.length || keys[0].tick > 0) {
+        keys.unshift({ tick: 0, fifths: concertKey(-shift), mode: "" }); // without a key signature
     }
     if (!walk.signs.tempos.length || walk.signs.tempos[0].tick > 0) {
         walk.signs.tempos.unshift({ tick: 0, quarters_per_minute: Math.round(tempoAtStart(walk) * 1000) / 1000 });

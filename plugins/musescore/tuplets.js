@@ -71,7 +71,7 @@ function completed(items, first, actual, normal, division, gapless) {
             }
             shortest = shortest || group;
         }
-        if (isLast || (written * normal) / actual >= 2 * division) {
+        if (isLast || (shortest && (written * normal) / actual >= 2 * division)) {
             return shortest;
         }
     }
