@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from running_daemon import LONG, TIED, RunningDaemon, midi_bytes, until
 
 from protocol import osc
 from protocol.client import Client
-from protocol.connection import read_connection
+from protocol.connection import is_alive, read_connection
 
 ENDED = ("done", "failed", "cancelled")
 
@@ -201,7 +200,7 @@ def test_a_daemon_is_started_where_none_runs(open_box: Callable[[RunningDaemon],
         connection = read_connection(absent.connection_file)
         with Client(connection) as client:
             client.shutdown()
-        psutil.wait_procs([psutil.Process(connection.pid)] if psutil.pid_exists(connection.pid) else [], timeout=10)
+        until(lambda: not is_alive(connection))
 
 
 def test_word_of_an_end_goes_to_the_hosts_osc_port_after_the_answer_is_there(box: Box, tmp_path: Path) -> None:

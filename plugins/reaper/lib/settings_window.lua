@@ -29,6 +29,7 @@ end
 
 local function ask_for_text(setting, value)
   local title = setting.title .. (setting.unset and " (empty: " .. setting.unset .. ")" or "")
+  title = title:gsub(",", ";") -- a comma would begin another field
   local taken, text = reaper.GetUserInputs("ScoreBridge", 1, title .. ",extrawidth=160,separator=\n",
     settings.text(setting.name, value))
   return taken and text:match("^%s*(.-)%s*$") or nil

@@ -12,16 +12,9 @@ function Tracks.new(made) return setmetatable({ made = made or {} }, Tracks) end
 --- What is to be remembered when this script ends and another goes on.
 function Tracks:memory() return self.made end
 
---- Insert a track, in this project and not in the one whose tab is in front.
+--- Insert a track in this project, whichever tab is in front.
 local function insert_track(project, index)
-  if reaper.InsertTrackInProject then -- REAPER 7
-    reaper.InsertTrackInProject(project, index, 0)
-    return reaper.GetTrack(project, index)
-  end
-  local front = reaper.EnumProjects(-1)
-  if front ~= project then reaper.SelectProjectInstance(project) end
-  reaper.InsertTrackAtIndex(index, false)
-  if front ~= project then reaper.SelectProjectInstance(front) end
+  reaper.InsertTrackInProject(project, index, 0)
   return reaper.GetTrack(project, index)
 end
 
