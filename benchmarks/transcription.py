@@ -7,12 +7,14 @@ Figures:
     onset_f1_<engine>_<file>           onsets within 50 ms (mir_eval), against truth
     note_f1_<engine>_<file>            onsets and offsets, where the truth has offsets
     onset_agreement_<engine>_<file>    the same against the output of another model, which is no truth
+    onset_f1_<engine>_bach10_mean      the mean of the five chorales
+    reader_x_real_time                 seconds of music that the audio reader reads in one, the median over the files
     hour_peak_extra_mb                 peak memory for 60 minutes less that for one minute
     hour_time_ratio                    time for 60 minutes divided by 60 times that for one minute
     hour_cpu_ratio                     the same in processor time, which other programs do not change
 
-Engines are `basic-pitch` (ours), `basic_pitch_package` (Spotify's `predict`, its defaults) and, for the piano,
-`transkun`. Add-ons that are missing are installed.
+Engines are `reader` (the unified model's audio reader), `basic-pitch` (ours), `basic_pitch_package` (Spotify's
+`predict`, its defaults) and, for the piano, `transkun`. Add-ons that are missing are installed.
 """
 
 from __future__ import annotations
@@ -35,14 +37,16 @@ from benchmarks.basic_pitch_package import BasicPitchPackage
 from benchmarks.eval_audio import Recording, clip, recordings
 from model_runtime import files
 from model_runtime.addons import addon
+from model_runtime.engines.audio_reader import AudioReaderEngine
 from model_runtime.engines.base import Context, Engine
 from model_runtime.engines.basic_pitch import BasicPitch
 from model_runtime.engines.transkun import Transkun
-from model_runtime.modality import Performance
+from model_runtime.modality import Audio, Performance
 from model_runtime.options import Options
 
 Notes = npt.NDArray[np.float64]  # (notes, 3): onset and offset in seconds, pitch
 
+_ENGINES = ("reader", "basic-pitch", "basic_pitch_package", "transkun")
 _ROUNDS = 3
 _SPEED_FILES = 10
 _RATE = 44_100
@@ -63,6 +67,7 @@ def main() -> None:
         music += [clip(recording, 5.0, 15.0, Path(scratch)) for recording in whole[: _SPEED_FILES - len(whole)]]
         found, figures, rows = _beside_the_package(music)
         found |= _piano(music)
+        figures |= _means(found, music)
         figures |= _accuracy(music, found, rows)
         figures |= _hour(Path(scratch))
     rows.append({"file": "60 minutes", "ours s": figures["hour_s"]})
@@ -72,14 +77,15 @@ def main() -> None:
 def _beside_the_package(
     music: Sequence[Recording],
 ) -> tuple[dict[tuple[str, str], Notes], dict[str, float], list[dict[str, object]]]:
-    """Both on the same files in one run, taking turns; times are the medians of the rounds."""
-    ours = BasicPitch()
+    """The package, our engine and the reader on the same files, taking turns; times are the medians of the rounds."""
+    ours, reader = BasicPitch(), AudioReaderEngine()
     found: dict[tuple[str, str], Notes] = {}
     times: dict[tuple[str, str], list[float]] = {}
     with BasicPitchPackage() as package:
         for recording in music[:1]:
             package.predict(recording.path)
             _translated(ours, recording.path)
+            _translated(reader, recording.path)
         for _ in range(_ROUNDS):
             for recording in music:
                 seconds, notes = package.predict(recording.path)
@@ -89,14 +95,28 @@ def _beside_the_package(
                 notes = _translated(ours, recording.path)
                 times.setdefault(("ours", recording.name), []).append(time.perf_counter() - started)
                 found["basic-pitch", recording.name] = notes
+                started = time.perf_counter()
+                notes = _translated(reader, recording.path)
+                times.setdefault(("reader", recording.name), []).append(time.perf_counter() - started)
+                found["reader", recording.name] = notes
     rows: list[dict[str, object]] = []
-    ratios = []
+    ratios, rates = [], []
     for recording in music:
         our_s = statistics.median(times["ours", recording.name])
         package_s = statistics.median(times["package", recording.name])
         ratios.append(package_s / our_s)
-        rows.append({"file": recording.name, "ours s": our_s, "package s": package_s, "ratio": package_s / our_s})
-    return found, {"basic_pitch_speed_ratio": statistics.median(ratios), "speed_files": len(ratios)}, rows
+        reader_s = statistics.median(times["reader", recording.name])
+        rates.append(_duration_s(recording.path) / reader_s)
+        row = {"file": recording.name, "reader s": reader_s, "ours s": our_s, "package s": package_s}
+        rows.append(row | {"ratio": package_s / our_s})
+    figures = {"basic_pitch_speed_ratio": statistics.median(ratios), "speed_files": len(ratios)}
+    return found, figures | {"reader_x_real_time": statistics.median(rates)}, rows
+
+
+def _duration_s(path: Path) -> float:
+    audio = files.read(path)
+    assert isinstance(audio, Audio)
+    return audio.duration_s
 
 
 def _piano(music: Sequence[Recording]) -> dict[tuple[str, str], Notes]:
@@ -118,7 +138,7 @@ def _accuracy(
 ) -> dict[str, float]:
     figures = {}
     for recording, row in zip(music, rows, strict=True):
-        for engine in ("basic-pitch", "basic_pitch_package", "transkun"):
+        for engine in _ENGINES:
             notes = found.get((engine, recording.name))
             if notes is None:
                 continue
@@ -130,6 +150,17 @@ def _accuracy(
                 figures[f"note_f1_{engine}_{recording.name}"] = _f1(recording.notes, notes, with_offsets=True)
         row["against"] = "truth" if recording.is_truth else "another model"
     return figures
+
+
+def _means(found: dict[tuple[str, str], Notes], music: Sequence[Recording]) -> dict[str, float]:
+    """Of the chorales, the clips cut from them left out."""
+    chorales = [each for each in music if each.name.startswith("bach10") and "_from_" not in each.name]
+    return {
+        f"onset_f1_{engine}_bach10_mean": statistics.fmean(
+            _f1(each.notes, found[engine, each.name], with_offsets=False) for each in chorales
+        )
+        for engine in _ENGINES[:3]
+    }
 
 
 def _f1(truth: Notes, notes: Notes, *, with_offsets: bool) -> float:

@@ -97,9 +97,11 @@ class AudioNetwork(nn.Module):
         self.memory = nn.GRU(config.width, config.hidden, batch_first=True)
         self.mix_again = KeyMixing(config.hidden + config.width, config.narrow, config.width)
         self.heads = nn.Linear(config.width, len(HEADS))
+        self.late = nn.Linear(config.width, len(HEADS))
         self.pedal = nn.Linear(config.context, 1)
         with torch.no_grad():
-            self.heads.bias.copy_(torch.tensor([-4.0, -3.0, -4.0, 0.0]))
+            for heads in (self.heads, self.late):
+                heads.bias.copy_(torch.tensor([-4.0, -3.0, -4.0, 0.0]))
 
     def start(self, batch: int) -> State:
         """The state before the first frame."""
@@ -117,7 +119,7 @@ class AudioNetwork(nn.Module):
         copied.context.float()
         return copied
 
-    def forward(self, frames: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+    def forward(self, frames: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor, State]:
         """Read a block.
 
         Args:
@@ -125,7 +127,8 @@ class AudioNetwork(nn.Module):
             state: What is remembered.
 
         Returns:
-            Logits of the heads (B, T, KEYS, len(HEADS)), logit of the pedal (B, T), and the state after the block.
+            Logits of the heads (B, T, KEYS, len(HEADS)), of the late heads, which speak of `LATE_STEPS` before, in the
+            same shape, of the pedal (B, T), and the state after the block.
         """
         config = self.config
         joined = torch.cat([state.frames, frames], dim=1)
@@ -142,8 +145,9 @@ class AudioNetwork(nn.Module):
         remembered, key_state = self.memory(by_key.float(), state.keys)
         remembered = remembered.to(x.dtype).view(batch, KEYS, steps, config.hidden).transpose(1, 2)
         both = torch.cat([remembered.reshape(batch * steps, KEYS, config.hidden), x], dim=2)
-        logits = self.heads(self.mix_again(both)).view(batch, steps, KEYS, len(HEADS))
-        return logits, self.pedal(context.to(x.dtype)).squeeze(2), State(kept, key_state, context_state)
+        known = self.mix_again(both)
+        heads, late = (read(known).view(batch, steps, KEYS, len(HEADS)) for read in (self.heads, self.late))
+        return heads, late, self.pedal(context.to(x.dtype)).squeeze(2), State(kept, key_state, context_state)
 
     def _harmonics(self, bins: Tensor) -> Tensor:
         """Three bins around each of a key's partials, shape (N, KEYS, 3 × first × partials)."""

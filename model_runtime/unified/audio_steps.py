@@ -19,6 +19,9 @@ STEP_S = STEP_SAMPLES / SAMPLE_RATE  # 23.2 ms
 DELAY_SAMPLES = 1280
 DELAY_S = DELAY_SAMPLES / SAMPLE_RATE
 
+LATE_STEPS = 6
+"""What is not needed live may be said later: the late heads are about the moment of so many steps before (139 ms)."""
+
 HEADS = ("onset", "frame", "offset", "velocity")
 """For each key: whether it is struck, sounds, is let go, and how loud it was struck (0 to 1)."""
 

@@ -266,22 +266,29 @@ def build(studio: Studio, out: Path, numbers: range) -> int:
     return made
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description="Build the audio reader's corpus.")
+def add_studio_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say what a studio is made of."""
     parser.add_argument("--scores", type=Path, required=True, help="the trunk's corpus")
     parser.add_argument("--midi", type=Path, required=True, help="folder of MIDI files")
     parser.add_argument("--samples", type=Path, required=True, help="folder of folders of single notes")
-    parser.add_argument("--soundfont", type=Path, action="append", required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--soundfont", type=Path, action="append", required=True, help="may be given several times")
     parser.add_argument("--split", choices=tuple(SPLITS), default="train")
+
+
+def studio_of(arguments: argparse.Namespace) -> Studio:
+    """The studio that the options ask for."""
+    return Studio(arguments.scores, arguments.midi, arguments.samples, arguments.soundfont, arguments.split)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Build the audio reader's corpus.")
+    add_studio_options(parser)
+    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=1000, help="of 20 seconds")
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--listen", type=Path, help="write the clips' sound here as well, to be listened to")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    studio = Studio(arguments.scores, arguments.midi, arguments.samples, arguments.soundfont, arguments.split)
-    build(studio, arguments.out, range(arguments.first, arguments.clips))
+    build(studio_of(arguments), arguments.out, range(arguments.clips))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,23 @@ import numpy.typing as npt
 
 from model_runtime.training.audio.corpus import STEP_DB, path_of, restored
 from model_runtime.training.audio.targets import Targets, targets
-from model_runtime.unified.audio_front_end import BINS, BINS_PER_SEMITONE, KEYS, LOWEST_PITCH, SCALE_DB
-from model_runtime.unified.audio_steps import FRAMES_A_STEP
+from model_runtime.unified.audio_front_end import (
+    BINS,
+    BINS_PER_SEMITONE,
+    FLOOR_DB,
+    HISTORY_SAMPLES,
+    HOP_SAMPLES,
+    KEYS,
+    LOWEST_PITCH,
+    SCALE_DB,
+    frames_of,
+)
+from model_runtime.unified.audio_steps import FRAMES_A_STEP, moment_s
 
 Floats = npt.NDArray[np.float32]
 _TRANSPOSED_SHARE, _FARTHEST = 0.5, 3  # semitones
 _DOUBLED_SHARE = 0.12
-_CLIPS_A_POOL = 100
+_NOISE_ONLY_SHARE, _NOISY_SHARE = 0.03, 0.2
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,12 @@ def _example(
         other, more, _ = _stretch(folder, count, history, steps, rng, cache)
         other = other + np.float32(rng.uniform(-12, 3) / SCALE_DB)
         frames, found, pedalled = _added(frames, other), _joined(found, more), False
+    draw = rng.random()
+    if draw < _NOISE_ONLY_SHARE:
+        frames, pedalled = _noise(len(frames), rng.uniform(-75, -10), rng), False
+        found = targets(np.zeros((0, 4), np.float32), np.zeros((0, 2), np.float32), 0, steps)
+    elif draw < _NOISY_SHARE:
+        frames = _added(frames, _noise(len(frames), rng.uniform(-90, -45), rng))
     frames = _coloured(frames, rng)
     return frames[:history], frames[history:], found.heads, found.struck, found.pedal, pedalled
 
@@ -103,7 +120,7 @@ def _stretch(
         cache[number] = load(path_of(folder, "train", number))
     clip = cache[number]
     total = len(clip.frames) // FRAMES_A_STEP
-    first_step = int(rng.integers(max(total - steps, 0) + 1))
+    first_step = _first_step(clip.notes, max(total - steps, 0), steps, rng)
     start = first_step * FRAMES_A_STEP
     values = clip.frames[max(start - history, 0) : start + steps * FRAMES_A_STEP]
     frames = np.zeros((history + steps * FRAMES_A_STEP, BINS), np.float32)
@@ -113,6 +130,17 @@ def _stretch(
     if rng.random() < _TRANSPOSED_SHARE:
         frames, notes = _transposed(frames, notes, int(rng.integers(-_FARTHEST, _FARTHEST + 1)))
     return frames, targets(notes, clip.pedal, first_step, steps), clip.pedalled
+
+
+def _first_step(notes: Floats, last: int, steps: int, rng: np.random.Generator) -> int:
+    """A stretch anywhere in the clip, though seldom where nothing begins."""
+    first = 0
+    for _ in range(4):
+        first = int(rng.integers(last + 1))
+        begins = (notes[:, 0] > moment_s(first)) & (notes[:, 0] < moment_s(first + steps))
+        if begins.sum() > 2:
+            break
+    return first
 
 
 def _transposed(frames: Floats, notes: Floats, semitones: int) -> tuple[Floats, Floats]:
@@ -132,6 +160,22 @@ def _added(one: Floats, other: Floats) -> Floats:
     """Two sounds at once: their powers add."""
     tenths = np.float32(SCALE_DB / 10 * np.log(10.0))
     return np.asarray(np.maximum(np.logaddexp(one * tenths, other * tenths) / tenths, 0.0), np.float32)
+
+
+@cache
+def _noise_bank() -> Floats:
+    """Frames of white noise of root mean square 1 of full scale."""
+    samples = np.random.default_rng(0).normal(size=HISTORY_SAMPLES + 3000 * HOP_SAMPLES)
+    return frames_of(samples.astype(np.float32))
+
+
+def _noise(count: int, level_db: float, rng: np.random.Generator) -> Floats:
+    """Frames of noise of any colour, `level_db` the mean over all bins."""
+    bank = _noise_bank()
+    start = int(rng.integers(len(bank) - count + 1))
+    frames = bank[start : start + count] + np.linspace(0.0, rng.uniform(-30.0, 15.0) / SCALE_DB, BINS, dtype=np.float32)
+    moved: Floats = frames + np.float32((level_db - FLOOR_DB) / SCALE_DB - frames.mean())
+    return np.maximum(moved, np.float32(0.0))
 
 
 def _joined(one: Targets, other: Targets) -> Targets:

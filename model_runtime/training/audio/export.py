@@ -31,12 +31,10 @@ class ReaderGraph(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(
-        self, frames: Tensor, past: Tensor, keys: Tensor, context: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """frames (1, 2T, BINS) and the parts of `State` → heads (1, T, KEYS, 4), pedal (1, T), and the state after."""
-        logits, pedal, state = self.network(frames, State(past, keys, context))
-        return torch.sigmoid(logits), torch.sigmoid(pedal), *state
+    def forward(self, frames: Tensor, past: Tensor, keys: Tensor, context: Tensor) -> tuple[Tensor, ...]:
+        """frames (1, 2T, BINS), `State` → heads and late heads (1, T, KEYS, 4), pedal (1, T), the state after."""
+        heads, late, pedal, state = self.network(frames, State(past, keys, context))
+        return torch.sigmoid(heads), torch.sigmoid(late), torch.sigmoid(pedal), *state
 
 
 def export(network: AudioNetwork, out: Path) -> Path:
@@ -51,8 +49,8 @@ def export(network: AudioNetwork, out: Path) -> Path:
             (frames, *network.start(1)),
             str(path),
             input_names=["frames", "past", "keys", "context"],
-            output_names=["heads", "pedal", "past_after", "keys_after", "context_after"],
-            dynamic_axes={"frames": {1: "frames"}, "heads": {1: "steps"}, "pedal": {1: "steps"}},
+            output_names=["heads", "late", "pedal", "past_after", "keys_after", "context_after"],
+            dynamic_axes={"frames": {1: "frames"}, **{name: {1: "steps"} for name in ("heads", "late", "pedal")}},
             opset_version=_OPSET,
             dynamo=False,
         )

@@ -67,9 +67,16 @@ class SoundFont:
         """Give the memory back."""
         self._synth.delete()
 
+    def _silence(self) -> None:
+        """What was played before, and its echo, is not heard any more."""
+        self._synth.system_reset()
+        for channel in range(16):
+            self._synth.all_sounds_off(channel)
+        self._synth.get_samples(SAMPLE_RATE)
+
     def play(self, voices: Sequence[Voice], length_s: float, rng: np.random.Generator) -> Floats:
         """The sound of all voices together, shape (frames, 2)."""
-        self._synth.system_reset()
+        self._silence()
         events: list[tuple[float, int, str, tuple[int, ...]]] = []
         for channel, voice in zip((c for c in range(16) if c != 9), voices, strict=False):
             self._synth.program_select(channel, self._font, 0, voice.program)
@@ -85,7 +92,6 @@ class SoundFont:
                 frame += count
             if name:
                 getattr(self._synth, name)(*arguments)
-        self._synth.system_reset()
         return np.concatenate(blocks).reshape(-1, 2).astype(np.float32) / 32768.0
 
 

@@ -29,7 +29,7 @@ from model_runtime.training import curve
 from model_runtime.training.audio.dataset import Batch, StoredClip, batch, clips_there
 from model_runtime.training.audio.evaluate import measured
 from model_runtime.unified.audio_network import AudioNetwork, ReaderConfig, State
-from model_runtime.unified.audio_steps import STEP_S
+from model_runtime.unified.audio_steps import LATE_STEPS, STEP_S
 
 log = logging.getLogger(__name__)
 _POOL_STEPS = 100  # between looks for new clips
@@ -90,15 +90,17 @@ def learning_rate(step: int, settings: Settings) -> float:
 
 
 def losses(reader: AudioNetwork, given: Batch, settings: Settings) -> dict[str, Tensor]:
-    """Loss of each head, a mean over steps of the sum over keys."""
+    """Loss of each head, a mean over steps of the sum over keys, the late heads' beside the others'."""
     dtype = reader.heads.weight.dtype
     start = reader.start(len(given.frames))
     state = State(torch.from_numpy(given.before).to(dtype), start.keys, start.context)
-    logits, pedal, _ = reader(torch.from_numpy(given.frames).to(dtype), state)
-    logits, pedal = logits[:, _UNSURE_STEPS:].float(), pedal[:, _UNSURE_STEPS:].float()
-    heads = torch.from_numpy(given.heads[:, _UNSURE_STEPS:])  # (B, T, KEYS, 4)
-    struck = torch.from_numpy(given.struck[:, _UNSURE_STEPS:])
-    each = F.binary_cross_entropy_with_logits(logits, heads, reduction="none")
+    logits, late, pedal, _ = reader(torch.from_numpy(given.frames).to(dtype), state)
+    logits, late = logits[:, _UNSURE_STEPS:-LATE_STEPS].float(), late[:, _UNSURE_STEPS + LATE_STEPS :].float()
+    pedal = pedal[:, _UNSURE_STEPS:].float()
+    heads = torch.from_numpy(given.heads[:, _UNSURE_STEPS:-LATE_STEPS])  # (B, T, KEYS, 4)
+    struck = torch.from_numpy(given.struck[:, _UNSURE_STEPS:-LATE_STEPS])
+    each = F.binary_cross_entropy_with_logits(torch.cat([logits, late]), heads.repeat(2, 1, 1, 1), reduction="none")
+    heads, struck = heads.repeat(2, 1, 1, 1), struck.repeat(2, 1, 1)
     cells = heads.shape[0] * heads.shape[1]
     pedalled = torch.from_numpy(given.pedalled)[:, None]
     wanted = torch.from_numpy(given.pedal[:, _UNSURE_STEPS:])
@@ -108,7 +110,7 @@ def losses(reader: AudioNetwork, given: Batch, settings: Settings) -> dict[str, 
         "frame": each[..., 1].sum() / cells,
         "offset": (each[..., 2] * (1 + settings.rare * heads[..., 2])).sum() / cells,
         "velocity": (each[..., 3] * struck).sum() / cells,
-        "pedal": pedal_each.sum() / cells,
+        "pedal": pedal_each.mean(),
     }
 
 
