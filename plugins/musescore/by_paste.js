@@ -51,12 +51,24 @@ function copy(api, score, path) {
         throw new Error("MuseScore cannot open " + path);
     }
     var name = source.scoreName;
+    if (tabsOf(api, name) > 1) {
+        api.closeScore(source);
+        throw new Error("A score called " + name + " is open already; close it and try again.");
+    }
     show(api, name);
     api.cmd("select-all");
     api.cmd("copy");
     api.closeScore(source);
     show(api, own);
     return true;
+}
+
+function tabsOf(api, name) {
+    var count = 0;
+    for (var i = 0; i < api.scores.length; i++) {
+        count += api.scores[i].scoreName === name ? 1 : 0;
+    }
+    return count;
 }
 
 // Brings the tab of a score to the front.

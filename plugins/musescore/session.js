@@ -10,7 +10,7 @@
 //     findConnection()     -> the connection file's content as an object, or null
 //     range(), place()     -> Selection.describe and Selection.place of the present score; null without a score
 //     reader(range)        -> of read_notes.js
-//     writer(notes, place) -> of write_notes.js
+//     writer(notes, place, musicxml) -> of write_notes.js; musicxml is the artefact with the same notes, or null
 //     restOf(place)        -> the range from a place to the end of the score
 //     tempoMap(notes)      -> TempoMap.ofDocument
 //     openScore(path)      -> whether MuseScore opened it as a new score
@@ -276,7 +276,7 @@ function insert(self, job, state, notes) {
         });
         return;
     }
-    job.writer = self.host.writer(notes, job.place);
+    job.writer = self.host.writer(notes, job.place, artefactOf(state, "musicxml"));
     job.done = state;
     job.noteCount = notes.notes.length;
     setPhase(self, job, "inserting", qsTr("Writing into the score"));
