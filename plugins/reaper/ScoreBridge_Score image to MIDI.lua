@@ -2,7 +2,7 @@
 -- @version 0.1.0
 -- @author The ScoreBridge founders
 -- @link https://scorebridge.dev
--- @about Makes MIDI items from a picture of a score (or MusicXML): a selected picture item, or a file, from the cursor on.
+-- @about Makes MIDI items from a picture of a score or from MusicXML: a selected picture item, or a file.
 
 local folder = select(2, reaper.get_action_context()):match("^(.*[/\\])")
 local run = dofile(folder .. "lib/start.lua")(folder)

@@ -34,8 +34,6 @@ function reaper.EnumProjects(index)
   return handles.of("project", project), project.path or ""
 end
 
-function reaper.SelectProjectInstance(project) projects.front = project end
-
 function reaper.GetProjectPathEx(project) return project.media_folder end
 
 function reaper.GetProjectStateChangeCount(project) return project.changes end
@@ -88,14 +86,10 @@ function reaper.GetTrackName(track)
   return true, "Track " .. place_of(track.project.tracks, track)
 end
 
-local function insert_track(project, index)
+function reaper.InsertTrackInProject(project, index)
   projects.touch(project, "tracks")
   projects.new_track(project, math.max(0, math.min(index, #project.tracks)) + 1)
 end
-
-function reaper.InsertTrackAtIndex(index) insert_track(projects.front, index) end
-
-reaper.InsertTrackInProject = insert_track
 
 local function selected_tracks(project)
   local list = {}

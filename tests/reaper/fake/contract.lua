@@ -12,7 +12,6 @@ contract.reaper = {
   -- projects
   EnumProjects = "integer -> project?, string?",
   GetCursorPositionEx = "project -> number",
-  SelectProjectInstance = "project -> ",
   GetProjectPathEx = "project -> string",
   GetProjectStateChangeCount = "project -> integer",
   ValidatePtr2 = "project, any, string -> boolean",
@@ -29,7 +28,6 @@ contract.reaper = {
   GetTrack = "project, integer -> track?",
   GetTrackGUID = "track -> string",
   GetTrackName = "track -> boolean, string",
-  InsertTrackAtIndex = "integer, boolean -> ",
   InsertTrackInProject = "project, integer, integer -> ",
   GetMediaTrackInfo_Value = "track, string -> number",
   GetSetMediaTrackInfo_String = "track, string, string, boolean -> boolean, string",

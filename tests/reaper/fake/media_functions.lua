@@ -48,7 +48,7 @@ function reaper.PCM_Source_CreateFromFile(path)
   end
   local shape = meter.excluding(wav.shape, path)
   if not shape then return nil end
-  return { type = "WAV", file = path, length_s = shape.frames / shape.sample_rate, sample_rate = shape.sample_rate,
+  return { type = "WAVE", file = path, length_s = shape.frames / shape.sample_rate, sample_rate = shape.sample_rate,
     channels = shape.channels }
 end
 

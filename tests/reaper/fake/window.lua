@@ -81,8 +81,9 @@ end
 
 --- The `gfx` table of a script.
 function Window:library()
-  return calls.library("gfx", contract.gfx, implementations(self), function(name) return self.variables[name] end,
-    function(name, value)
+  return calls.library("gfx", contract.gfx, implementations(self), function(name)
+      return self.variables[name] and self.variables[name] + 0.0
+    end, function(name, value)
       if not contract.gfx_variables[name] then return false end
       self.variables[name] = value
       return true
