@@ -1,6 +1,6 @@
 """Pages on disk: bands as the reader's own staff finder cuts them, with the labels of everything in them.
 
-    python -m model_runtime.training.image.dataset --data SCORES --out DIR [--pages 4000] [--split train|dev]
+    python -m model_runtime.training.image.dataset --data SCORES --out DIR [--pages 4000] [--split train|dev] [--clean]
 
 One `.npz` a page, so an interrupted run goes on where it stopped. The split `test` is never read.
 """
@@ -165,7 +165,7 @@ def load_bands(path: Path) -> list[Band]:
     return result
 
 
-def build_score(source: Path, folder: Path, name: str, seed: list[int]) -> None:
+def build_score(source: Path, folder: Path, name: str, seed: list[int], clean: bool = False) -> None:
     """Draw a score in a few styles, damage and cut the pages and save them, then what was counted as `<name>.json`."""
     rng = np.random.default_rng(seed)
     counts: Counter[str] = Counter(scores=1)
@@ -174,7 +174,10 @@ def build_score(source: Path, folder: Path, name: str, seed: list[int]) -> None:
     for style in range(0 if maker is None else STYLES):
         drawn = maker.pages(random_options(rng), _DRAWN_SPACE_PX, PAGES, rng)  # type: ignore[union-attr]
         for number, page in enumerate(drawn):
-            spoilt, labels = spoilt_page(page.pixels, page.labels, Damage.random(rng), rng)
+            damage = Damage.random(rng)
+            if clean:
+                damage = Damage(space_px=damage.space_px)
+            spoilt, labels = spoilt_page(page.pixels, page.labels, damage, rng)
             bands, found = bands_of(spoilt, labels)
             counts.update(found, pages=1, bands=len(bands))
             if bands:
@@ -189,12 +192,12 @@ def _store(target: Path, bands: list[Band]) -> None:
     temporary.replace(target)
 
 
-def build(data: Path, out: Path, split: str, pages: int, seed: int = 1) -> dict[str, int]:
+def build(data: Path, out: Path, split: str, pages: int, seed: int = 1, *, clean: bool = False) -> dict[str, int]:
     """Make pages until there are so many; returns what was counted over all of them.
 
     Each score is drawn in a process of its own: the engraver ends the whole process on a few of them.
     """
-    folder = out / split
+    folder = out / (f"{split}-clean" if clean else split)
     folder.mkdir(parents=True, exist_ok=True)
     splits = TRAINING_SPLITS if split == "train" else (split,)
     names = [name for name, own in read_index(data) if own in splits]
@@ -208,7 +211,7 @@ def build(data: Path, out: Path, split: str, pages: int, seed: int = 1) -> dict[
             if (folder / f"{task}.json").exists():
                 continue
             seeds = [seed, round_, zlib.crc32(str(name).encode())]
-            process = processes.Process(target=build_score, args=(data / f"{name}.mxl", folder, task, seeds))
+            process = processes.Process(target=build_score, args=(data / f"{name}.mxl", folder, task, seeds, clean))
             process.start()
             process.join()
             if process.exitcode:
@@ -233,9 +236,10 @@ def main() -> None:
     parser.add_argument("--split", choices=("train", "dev"), default="train")
     parser.add_argument("--pages", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--clean", action="store_true", help="undamaged, into <split>-clean")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    build(arguments.data, arguments.out, arguments.split, arguments.pages, arguments.seed)
+    build(arguments.data, arguments.out, arguments.split, arguments.pages, arguments.seed, clean=arguments.clean)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How well a reader reads pages whose glyphs are known.
 
-python -m model_runtime.training.image.evaluate --data DIR --run RUN [--json FILE]
+python -m model_runtime.training.image.evaluate --data DIR --run RUN [--split dev-clean] [--json FILE]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from model_runtime.training.image.dataset import Band, load_bands
+from model_runtime.training.image.dataset import Band, load_bands, totals
 from model_runtime.training.image.network import Reader
 from model_runtime.training.image.samples import Targets, targets_of
 from model_runtime.unified.bands import CELL_PX, CELL_SPACES, HIGHEST_ROW, MARGIN_SPACES
@@ -113,16 +113,14 @@ def _compare_heads(seen: Seen, truth: Targets, pairs: list[tuple[int, int]], cou
 
 
 def figures(counts: Counter[str]) -> dict[str, float]:
-    """Shares out of the counts."""
+    """Shares out of the counts, always the same ones in the same order; 0 where there was nothing to count."""
     result = {}
-    for key in [k[:-1] for k in counts if k.endswith("/")]:
-        total, hits = counts[key + "/"], counts[key + "+"]
-        if not total:
-            continue
-        if key in (*GROUP_NAMES, "all", "head whole"):
-            result[f"{key.replace(' ', '_')}_f1"] = round(2 * hits / total, 4)
-        else:
-            result[key.replace(" ", "_")] = round(hits / total, 4)
+    for key in ("head", "head whole", "all", *(name for name in GROUP_NAMES if name != "head")):
+        result[f"{key.replace(' ', '_')}_f1"] = round(2 * counts[key + "+"] / max(counts[key + "/"], 1), 4)
+    attributes = [f"head {name}" for name in (*_SHARED, *STEM_ATTRIBUTES)]
+    attributes += [f"head {name} where there" for name in _SHARED]
+    for key in (*attributes, *(f"{name} kind" for name in GROUP_NAMES)):
+        result[key.replace(" ", "_")] = round(counts[key + "+"] / max(counts[key + "/"], 1), 4)
     return result
 
 
@@ -131,14 +129,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure an image reader on development pages.")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--split", default="dev", help="folder within DIR")
     parser.add_argument("--pages", type=int, default=60)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     state = torch.load(arguments.run / "checkpoint.pt", map_location="cpu", weights_only=True)
     reader = Reader()
     reader.load_state_dict(state["average"])
-    paths = sorted((arguments.data / "dev").glob("*.npz"))[: arguments.pages]
-    result = {"hours": state["seconds"] / 3600, "pages": len(paths), **measured(reader.eval(), paths)}
+    paths = sorted((arguments.data / arguments.split).glob("*.npz"))[: arguments.pages]
+    result: dict[str, Any] = {"hours": state["seconds"] / 3600, "pages": len(paths), **measured(reader.eval(), paths)}
+    result["staves"] = totals(arguments.data / arguments.split)
     text = json.dumps(result, indent=1)
     if arguments.json:
         arguments.json.write_text(text + "\n", encoding="utf-8")

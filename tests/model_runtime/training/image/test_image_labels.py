@@ -63,7 +63,9 @@ def test_each_staff_has_its_clef_and_a_barline_through_it(page: DrawnPage) -> No
     groups = groups_of(page.labels.values)
     counts = group_counts([page.labels.values])
     assert counts["clef"] == len(page.labels.staves)
-    for (x, y), values in zip(page.labels.places[groups == BARLINE], page.labels.values[groups == BARLINE], strict=True):
+    for (x, y), values in zip(
+        page.labels.places[groups == BARLINE], page.labels.values[groups == BARLINE], strict=True
+    ):
         staff = page.labels.staves[int(values[1])]
         assert staff.top < y < staff.bottom
         column = page.pixels[int(staff.top) : int(staff.bottom), int(x) - 2 : int(x) + 3].min(axis=1)
