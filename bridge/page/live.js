@@ -114,18 +114,29 @@ function stateWords(state) {
   return `The session has ended after ${clock(state.position)}. ${trouble}`.trim();
 }
 
+const ms = (seconds) => `${Math.max(1, Math.round(seconds * 1000))} ms`;
+
+// A tile of the signal: what matters, and under it, small, what else there is to say.
+function tile(id, words, more = "") {
+  if (at(id).textContent === words + more) return;
+  at(id).replaceChildren(words, Object.assign(document.createElement("small"), { textContent: more }));
+}
+
 function showSignal(state) {
   const sound = state && state.level > NEVER_DB;
   const midi = state && state.reader === "MIDI";
   at("level").hidden = Boolean(midi);
   at("level").value = sound ? state.level : -60;
-  at("level-words").textContent = midi ? "MIDI: no sound" : sound ? `${Math.round(state.level)} dB, peak ${Math.round(state.peak)} dB` : "silent";
-  const ms = (seconds) => `${Math.max(1, Math.round(seconds * 1000))} ms`;
-  at("latency").textContent = state && state.latency !== null ? `${ms(state.latency)}, slowest ${ms(state.latency_p95)}` : "–";
+  at("level-words").textContent = midi ? "none: MIDI" : sound ? `${Math.round(state.level)} dB, peak ${Math.round(state.peak)} dB` : "silent";
+  if (state && state.latency !== null) tile("latency", ms(state.latency), `95 of 100 within ${ms(state.latency_p95)}`);
+  else tile("latency", "–");
   const dropped = state ? state.lost + state.late + state.malformed : 0;
-  at("dropped").textContent = state && state.packets ? `${dropped} of ${state.packets + state.lost}` : "–";
-  at("count").textContent = state ? `${state.notes}${state.withdrawn ? `, ${state.withdrawn} withdrawn` : ""}` : "–";
-  at("drift").textContent = state && state.drift !== null ? `${state.drift.toFixed(0)} parts in a million` : "–";
+  if (state && state.packets) tile("dropped", String(dropped), `of ${state.packets + state.lost}`);
+  else tile("dropped", "–");
+  if (state) tile("count", String(state.notes), state.withdrawn ? `${state.withdrawn} more withdrawn` : "");
+  else tile("count", "–");
+  if (state && state.drift !== null) tile("drift", state.drift.toFixed(0), "parts in a million");
+  else tile("drift", "–", "not known yet");
 }
 
 async function start() {
@@ -146,7 +157,7 @@ async function stop() {
 function hearNote(note) {
   roll.add(note);
   if (note.phase !== "confirmed") return;
-  lastNotes = [...lastNotes, pitchName(note.pitch)].slice(-LAST_NOTES);
+  lastNotes = [...lastNotes, pitchName(note.pitch, score.flats)].slice(-LAST_NOTES);
   at("last-notes").textContent = `Last notes: ${lastNotes.join(" ")}`;
 }
 

@@ -11,11 +11,12 @@ const FEWEST_PITCHES = 25;
 const STILL_STEP_S = 0.5; // between pictures where motion is to be reduced
 const BLACK = new Set([1, 3, 6, 8, 10]);
 
-const NAMES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
+const SHARPS = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
+const FLATS = ["C", "D♭", "D", "E♭", "E", "F", "G♭", "G", "A♭", "A", "B♭", "B"];
 
 /** A pitch's name with its octave: 60 is C4. */
-export function pitchName(pitch) {
-  return `${NAMES[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
+export function pitchName(pitch, flats = false) {
+  return `${(flats ? FLATS : SHARPS)[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
 }
 
 export class Roll {

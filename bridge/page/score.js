@@ -19,6 +19,7 @@ export class Score {
     this.asking = false;
     this.wanted = false;
     this.width = 0;
+    this.flats = false; // whether the key has flats
     new ResizeObserver(() => this.resized()).observe(picture.parentElement);
   }
 
@@ -71,6 +72,7 @@ export class Score {
     svg.setAttribute("aria-hidden", "true");
     this.picture.replaceChildren(svg);
     this.empty.hidden = true;
+    this.flats = engraved.fifths < 0;
     const { shown, last, numerator, denominator, tempo } = engraved;
     const bars = shown === last ? `Bar ${last}` : `Bars ${shown}–${last}`;
     const facts = [bars, `${numerator}/${denominator}`, keyName(engraved), `${Math.round(tempo)} quarter notes a minute`];

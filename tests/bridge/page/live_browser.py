@@ -94,7 +94,7 @@ class OwnDaemon:
 class Keyboard:
     """Plays in common time at 120 beats a minute, as MIDI over ReaStream, until it is stopped.
 
-    A bar lasts two seconds: a low octave and a chord, then four quarter notes of a melody in C major.
+    A bar lasts two seconds: a bass note, chords on the other beats, and a melody in eighths in C major.
     """
 
     MELODY = (72, 74, 76, 77, 79, 77, 76, 74)
@@ -113,14 +113,13 @@ class Keyboard:
     def _play(self) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
             begin_s = time.monotonic()
-            for beat in range(10_000):
-                if self._ending.wait(max(0.0, begin_s + 0.5 * beat - time.monotonic())):
+            for eighth in range(20_000):
+                if self._ending.wait(max(0.0, begin_s + 0.25 * eighth - time.monotonic())):
                     return
-                chord = [36, 48, 52, 55] if beat % 4 == 0 else []
-                pitches = [*chord, self.MELODY[beat % 8]]
+                on_beat = {0: [36], 2: [52, 55], 4: [52, 55], 6: [52, 55]}.get(eighth % 8, [])
+                pitches = [*on_beat, self.MELODY[eighth % 8]]
                 self._send(out, [(0x90, pitch, 90) for pitch in pitches])
-                if self._ending.wait(0.4):
-                    pitches = [*pitches, *chord]
+                self._ending.wait(0.2)
                 self._send(out, [(0x80, pitch, 0) for pitch in pitches])
 
     def _send(self, out: socket.socket, messages: list[tuple[int, int, int]]) -> None:

@@ -22,7 +22,7 @@ def test_the_page_finds_the_daemon_again_after_a_crash(
     # It is of use again, without having been loaded anew.
     browser.listen_to_keyboard()
     wait_for("notes of the new session", lambda: browser.text("#count") not in ("–", "0"))
-    assert browser.text("#notice") == ""
+    wait_for("the sentence to go", lambda: browser.text("#notice") == "")
 
 
 def test_a_page_that_was_never_let_in_is_told_how_to_get_in(browser: LivePage, daemon: OwnDaemon) -> None:
