@@ -252,6 +252,53 @@ def test_a_transposing_instrument_is_read_as_it_sounds() -> None:
     assert (note.pitch, note.step, note.octave) == (60, "C", 4)
 
 
+def test_a_voice_that_crosses_staves_keeps_its_own_staff_and_is_drawn_on_the_other() -> None:
+    notes = [
+        NoteItem(tick=0, duration=1920, pitch=72),
+        NoteItem(tick=0, duration=960, pitch=48, staff=2),
+        NoteItem(tick=960, duration=960, pitch=64, staff=2, staff_move=-1),
+    ]
+    notation = files.notes_to_notation(NotesDocument(length=1920, parts=(Part(staves=2),), notes=tuple(notes)))
+    drawn = {(n.findtext("voice"), n.findtext("staff")) for n in notation.root.iter("note")}
+    assert drawn == {("1", "1"), ("5", "2"), ("5", "1")}
+    back = files.notation_to_notes(notation)
+    assert {(n.pitch, n.staff, n.staff_move, n.voice) for n in back.notes} == {
+        (72, 1, 0, 1), (48, 2, 0, 1), (64, 2, -1, 1)
+    }  # fmt: skip
+
+
+def test_a_voice_label_that_sounds_on_two_staves_at_once_is_two_voices() -> None:
+    notes = "".join(
+        f"<note><pitch><step>C</step><octave>{octave}</octave></pitch><duration>4</duration><voice>1</voice>"
+        f"<staff>{staff}</staff></note>{backup}"
+        for octave, staff, backup in ((5, 1, "<backup><duration>4</duration></backup>"), (3, 2, ""))
+    )
+    document = files.notation_to_notes(
+        Notation(
+            '<score-partwise><part-list><score-part id="P1"><part-name/></score-part></part-list><part id="P1">'
+            f"<measure><attributes><divisions>1</divisions><staves>2</staves></attributes>{notes}</measure></part>"
+            "</score-partwise>".encode()
+        )
+    )
+    assert [(n.pitch, n.staff, n.staff_move, n.voice) for n in document.notes] == [(72, 1, 0, 1), (48, 2, 0, 1)]
+
+
+def test_a_measure_that_an_editors_rounding_made_too_long_is_full() -> None:
+    notes = "".join(
+        f"<note><pitch><step>C</step><octave>4</octave></pitch><duration>{ticks}</duration></note>"
+        for ticks in (481, 480, 480, 480)
+    )
+    document = files.notation_to_notes(
+        Notation(
+            '<score-partwise><part-list><score-part id="P1"><part-name/></score-part></part-list><part id="P1">'
+            "<measure><attributes><divisions>480</divisions><time><beats>4</beats><beat-type>4</beat-type></time>"
+            f"</attributes>{notes}</measure><measure>{notes}</measure></part></score-partwise>".encode()
+        )
+    )
+    assert document.measures == () and document.length == 3840
+    assert document.notes[4].tick == 1920
+
+
 def test_nonsense_is_refused_with_the_field_that_is_wrong(tmp_path: Path) -> None:
     bad = {"format": "notes", "notes": [{"tick": 0, "duration": 0, "pitch": 60}]}
     (tmp_path / "a.notes.json").write_text(json.dumps(bad))
