@@ -77,6 +77,7 @@ def test_the_page_opens_by_a_link_that_is_good_once(terminal: Terminal):
     link = terminal.type("page", "--print").stdout.strip()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/#\w+=\S+", link)
     assert terminal.type("page", "--print").stdout.strip() != link
+    assert "/live#ticket=" in terminal.type("page", "live", "--print").stdout
 
 
 def test_engines_and_addons_are_listed_with_their_mend(terminal: Terminal):
