@@ -45,6 +45,7 @@ def main() -> None:
             os.environ[RUNTIME_VARIABLE] = str(daemon.folder / "run")
             runs = _rounds(Path(folder))
     figures = {name: statistics.median(values) for name, values in runs.items()}
+    figures["typical_block_ms"] = figures["longest_block_ms"]
     figures["longest_block_ms"] = max(runs["longest_block_ms"])  # of all rounds: one is felt, too
     rows = [
         {"figure": name, "value": f"{value:.0f}", "aim": f"≤ {AIMS[name]:g}" if name in AIMS else "–"}

@@ -98,8 +98,10 @@ MuseScore {
             range: function () { return curScore ? Selection.describe(root, curScore) : null; },
             place: function () { return curScore ? Selection.place(root, curScore) : null; },
             reader: function (range) { return ReadNotes.reader(root, curScore, range); },
-            writer: function (notes, place) {
-                return WriteNotes.writer(root, curScore, notes, place, { signatures: signatures.checked });
+            writer: function (notes, place, musicxml) {
+                return WriteNotes.writer(root, curScore, notes, place, {
+                    signatures: signatures.checked, musicxml: musicxml ? musicxml.path : ""
+                });
             },
             restOf: function (place) {
                 return {
@@ -185,7 +187,7 @@ MuseScore {
         longestWait_ms = 0;
         longestWork_ms = 0;
         began = curScore;
-        describeSelection();
+        hasScore = !!curScore;
         log("begin " + task.id);
         pane.forceActiveFocus(); // what had the keyboard is locked now; Escape must reach us
         talk.begin(task, {
@@ -233,7 +235,7 @@ MuseScore {
         if (view.welcome !== welcome) {
             welcome = view.welcome;
         }
-        if (before.phase !== view.phase && (before.phase === "reading" || before.phase === "inserting")) {
+        if (before.phase !== view.phase) {
             takeKeyboard();
         }
         if (before.isBusy && !view.isBusy) {
@@ -263,9 +265,9 @@ MuseScore {
 
     function describeSelection() {
         hasScore = !!curScore;
-        rangeText.text = hasScore ? Sentences.rangeSentence(curScore, Selection.describe(root, curScore)) :
-            qsTr("No score is open.");
-        placeText.text = hasScore ? Sentences.placeSentence(curScore, Selection.place(root, curScore)) : "";
+        var ticks = hasScore ? Sentences.measureTicks(curScore) : [];
+        rangeText.text = hasScore ? Sentences.rangeSentence(ticks, Selection.describe(root, curScore)) : qsTr("No score is open.");
+        placeText.text = hasScore ? Sentences.placeSentence(ticks, Selection.place(root, curScore)) : "";
     }
 
     function browse() {

@@ -1,21 +1,33 @@
 // What the dialog says about selections, results and what was left out. ES5; QML and node load it.
 
-// The measure's number (from 1) at a tick, 0 where the score has no measures.
-function measureAt(score, tick) {
-    var number = 0;
+// The first tick of every measure, in order: one walk over the score for all that is said about it.
+function measureTicks(score) {
+    var ticks = [];
     for (var measure = score.firstMeasure; measure; measure = measure.nextMeasure) {
-        if (!measure.firstSegment || measure.firstSegment.tick > tick) {
-            break;
-        }
-        number++;
+        ticks.push(measure.firstSegment ? measure.firstSegment.tick : 0);
     }
-    return number;
+    return ticks;
+}
+
+// The measure's number (from 1) at a tick, 0 where the score has no measures.
+function measureAt(ticks, tick) {
+    var low = 0;
+    var high = ticks.length;
+    while (low < high) {
+        var middle = (low + high) >> 1;
+        if (ticks[middle] <= tick) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
 }
 
 // "Measures 3–6, staff 1" of what `Selection.describe` gives.
-function rangeSentence(score, range) {
-    var first = measureAt(score, range.startTick);
-    var last = measureAt(score, Math.max(range.startTick, range.endTick - 1));
+function rangeSentence(ticks, range) {
+    var first = measureAt(ticks, range.startTick);
+    var last = measureAt(ticks, Math.max(range.startTick, range.endTick - 1));
     if (range.isWhole) {
         return qsTr("The whole score (nothing is selected), %1 measures").arg(last);
     }
@@ -27,8 +39,8 @@ function rangeSentence(score, range) {
 }
 
 // "from measure 3, staff 1" of what `Selection.place` gives.
-function placeSentence(score, place) {
-    return qsTr("from measure %1, staff %2").arg(Math.max(1, measureAt(score, place.tick))).arg(place.staff + 1);
+function placeSentence(ticks, place) {
+    return qsTr("from measure %1, staff %2").arg(Math.max(1, measureAt(ticks, place.tick))).arg(place.staff + 1);
 }
 
 function seconds(duration_s) {
@@ -60,7 +72,7 @@ function warningSentences(warnings) {
 if (typeof module !== "undefined") {
     require("./qt_words.js");
     module.exports = {
-        measureAt: measureAt, rangeSentence: rangeSentence, placeSentence: placeSentence, seconds: seconds,
+        measureTicks: measureTicks, measureAt: measureAt, rangeSentence: rangeSentence, placeSentence: placeSentence, seconds: seconds,
         resultSentence: resultSentence, warningSentences: warningSentences
     };
 }

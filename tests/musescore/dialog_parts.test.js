@@ -196,11 +196,11 @@ const score = (() => {
 })();
 
 test("a selection is told in measures and staves", () => {
-    const sentence = (startTick, endTick, startStaff, endStaff) => sentences.rangeSentence(score, { startTick, endTick, startStaff, endStaff, isWhole: false });
+    const sentence = (startTick, endTick, startStaff, endStaff) => sentences.rangeSentence(sentences.measureTicks(score), { startTick, endTick, startStaff, endStaff, isWhole: false });
     assert.equal(sentence(1920, 5760, 0, 2), "Measures 2–3, staves 1–2");
     assert.equal(sentence(1920, 3840, 1, 2), "Measure 2, staff 2");
-    assert.equal(sentences.rangeSentence(score, { startTick: 0, endTick: 7680, isWhole: true }), "The whole score (nothing is selected), 4 measures");
-    assert.equal(sentences.placeSentence(score, { tick: 2000, staff: 1 }), "from measure 2, staff 2");
+    assert.equal(sentences.rangeSentence(sentences.measureTicks(score), { startTick: 0, endTick: 7680, isWhole: true }), "The whole score (nothing is selected), 4 measures");
+    assert.equal(sentences.placeSentence(sentences.measureTicks(score), { tick: 2000, staff: 1 }), "from measure 2, staff 2");
 });
 
 test("a result names the notes, the time and the engine", () => {
