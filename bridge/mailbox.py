@@ -2,7 +2,8 @@
 
     FOLDER/host.json          written by the host: {"pid": …, "beat": …, "notify": "127.0.0.1:8000/action/str _RS…"}
     FOLDER/client.json        written by us while we serve: {"pid": …, "beat": …, "version": …}
-    FOLDER/requests/ID.json   {"kind": "submit", "source": …, "target": …, "options": …}, "hello" or "doctor"
+    FOLDER/requests/ID.json   {"kind": "submit", "source": …, "target": …, "options": …}, "hello" or "doctor",
+                              or {"kind": "message", "type": "live.start", "content": …}: any request of a live session
     FOLDER/replies/ID.json    how things stand: a `state` of the protocol, or the answer
     FOLDER/cancels/ID         that it exists means: stop this
 
@@ -32,6 +33,7 @@ from model_runtime.errors import MusicError
 from protocol.async_client import LEASE_S, AsyncClient
 from protocol.connection import process_start
 from protocol.errors import DaemonError, DaemonNotRunning, ProtocolError
+from protocol.live import LIVE_CONTENTS
 from protocol.messages import (
     TERMINAL_EVENTS,
     TYPE_NAMES,
@@ -107,6 +109,8 @@ class Mailbox:
         self._connecting = asyncio.Lock()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._taken: set[str] = set()
+        self._submitted: set[str] = set()
+        self._giving_up: set[str] = set()
         self._host: tuple[int, str] | None = None
         self._stop = asyncio.Event()
 
@@ -168,12 +172,20 @@ class Mailbox:
 
     def _forget(self, request: str, _: asyncio.Task[None]) -> None:
         self._tasks.pop(request, None)
+        self._submitted.discard(request)
+        self._giving_up.discard(request)
 
     def _take_cancels(self) -> None:
         for path in self.files.cancels.iterdir():
-            path.unlink(missing_ok=True)
-            if path.name in self._tasks:
-                self._tasks[path.name].cancel()
+            request = path.name
+            if request in self._tasks:
+                self._cancel(request)  # again each time, until it has: a wait that ends just then swallows it
+            elif request in self._taken or not (self.files.requests / f"{request}.json").exists():
+                path.unlink(missing_ok=True)  # it has ended; else its request is taken next time
+
+    def _cancel(self, request: str) -> None:
+        if request not in self._giving_up:
+            self._tasks[request].cancel()
 
     async def _beat(self) -> None:
         from importlib.metadata import version
@@ -223,6 +235,11 @@ class Mailbox:
             welcome = await client.hello()
             self._write(request, {"job": request, "phase": "done", "welcome": welcome.model_dump(mode="json")})
             return
+        if asked.get("kind") == "message":
+            answer = await client.ask(_live_request(asked))
+            said = {"type": TYPE_NAMES[type(answer)], "content": answer.model_dump(mode="json")}
+            self._write(request, {"job": request, "phase": "done", "answer": said})
+            return
         submit = Submit.model_validate({**asked, "job": request, "lease": LEASE_S})
         try:
             await self._follow(client, submit, [])
@@ -239,6 +256,7 @@ class Mailbox:
     async def _follow(self, client: AsyncClient, submit: Submit, buffers: list[bytes]) -> None:
         last_s = 0.0
         self._write(submit.job, {"job": submit.job, "phase": "queued", "stage": "Waiting"})
+        self._submitted.add(submit.job)
         async for event in client.run(submit, buffers):
             if isinstance(event, Done | Failed | Cancelled):
                 self._reply(submit.job, event)
@@ -262,17 +280,26 @@ class Mailbox:
             await client.close()
 
     async def _give_up(self, request: str) -> None:
-        if self._client is not None:
-            with contextlib.suppress(ProtocolError, TimeoutError):
+        self._giving_up.add(request)
+        deadline_s = time.monotonic() + GIVE_UP_S
+        while self._client is not None and request in self._submitted and time.monotonic() < deadline_s:
+            try:
                 await asyncio.wait_for(self._client.cancel(request), GIVE_UP_S)
+                break
+            except DaemonError as error:
+                if error.code != "unknown_job":
+                    break
+                await asyncio.sleep(0.1)  # its submit was on the way when it was cancelled
+            except (ProtocolError, TimeoutError):
+                break
         self._reply(request, Cancelled(job=request))
 
     async def _end_jobs(self) -> None:
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=2 * GIVE_UP_S)
+        deadline_s = time.monotonic() + 2 * GIVE_UP_S
+        while self._tasks and time.monotonic() < deadline_s:
+            for request in list(self._tasks):
+                self._cancel(request)
+            await asyncio.wait(list(self._tasks.values()), timeout=LOOK_EVERY_S)
 
     # ---- replies ---------------------------------------------------------------------------------------------------
 
@@ -296,6 +323,14 @@ def remove_old_folders(folder: Path) -> None:
             newest = max((path.stat().st_mtime for path in [other, *other.iterdir()]), default=0.0)
             if other != folder and time.time() - newest > FOREIGN_FOLDER_S:
                 shutil.rmtree(other, ignore_errors=True)
+
+
+def _live_request(asked: Mapping[str, Any]) -> Content:
+    """The protocol's request in a host's file."""
+    model = LIVE_CONTENTS.get(str(asked.get("type")))
+    if model is None:
+        raise DaemonError(f"{str(asked.get('type'))[:64]!r} is no request of a live session.", code="unknown_type")
+    return model.model_validate(asked.get("content") or {})
 
 
 def _format_of(path: Path) -> str:

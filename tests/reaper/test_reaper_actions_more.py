@@ -29,8 +29,8 @@ SCORE_TO_MIDI = "Score image to MIDI"
 @pytest.fixture
 def long_job(studio: Studio) -> Studio:
     """A transcription that takes a while, on the way."""
-    long = plucked(studio.media / "long.wav", MELODY, 1200.0)
-    studio.open(item(audio_source(long), 0.0, 1200.0), item(audio_source(long), 1300.0, 1200.0))
+    long = plucked(studio.media / "long.wav", MELODY, 300.0)
+    studio.open(item(audio_source(long), 0.0, 300.0), item(audio_source(long), 1300.0, 300.0))
     studio.start(TRANSCRIBE)
     studio.reaper.until(lambda: any(job.phase == "running" and job.stage for job in studio.jobs()[:2]))
     return studio
@@ -57,9 +57,9 @@ def test_cancelling_reaches_the_daemon_and_ends_the_jobs(long_job: Studio, how: 
 
 
 def test_one_item_of_a_batch_can_be_cancelled(studio: Studio) -> None:
-    long = plucked(studio.media / "long.wav", MELODY, 1200.0)
+    long = plucked(studio.media / "long.wav", MELODY, 300.0)
     short = plucked(studio.media / "short.wav")
-    studio.open(item(audio_source(long), 0.0, 1200.0), item(audio_source(short), 1300.0, 4.0))
+    studio.open(item(audio_source(long), 0.0, 300.0), item(audio_source(short), 1300.0, 4.0))
     number = studio.start(TRANSCRIBE)
     studio.reaper.until(lambda: any(job.phase == "running" and job.stage for job in studio.jobs()[:2]))
     shown = studio.reaper.script(number)["window"]["texts"]
@@ -174,9 +174,7 @@ def test_results_never_write_over_one_another_or_onto_what_is_there(studio: Stud
 def opener(studio: Studio) -> Path:
     """A program that only writes down what it is asked to open."""
     program = studio.folder / "my 'notation' program"
-    program.write_text(
-        '#!/bin/sh\nprintf %s "$1" >"$(dirname "$0")/opened.part"\ncd "$(dirname "$0")"\nmv opened.part opened\n'
-    )
+    program.write_text('#!/bin/sh\ncd "$(dirname "$0")" && printf %s "$1" >opened.part && mv opened.part opened\n')
     program.chmod(0o755)
     studio.choose(notation_program=program)
     return studio.folder / "opened"
@@ -286,6 +284,7 @@ def test_the_engines_that_can_be_chosen_are_the_daemons(studio: Studio) -> None:
     studio.reaper.until(lambda: not list(folder.glob("mailbox-*/requests/*")))
     studio.reaper.call("answer", "showmenu", 2)
     change(studio, number, "Engine")
+    assert studio.reaper.script(number).get("problem") is None, studio.reaper.said()
     chosen = studio.reaper.report()["ext_state"]["ScoreBridge/engine"]
     menu = studio.reaper.report()["dialogs"][-1]["text"]
     assert f"{chosen}: audio → performance" in menu
@@ -319,6 +318,6 @@ def test_the_doctor_tells_what_is_there_and_what_to_do(studio: Studio) -> None:
     studio.start("Doctor")
     studio.reaper.finish()
     said = studio.reaper.report()["console"]
-    for part in ("Client:", "Daemon: ScoreBridge", "OSC:", "LuaSocket:", "SoundFont:", "That is all."):
+    for part in ("Client:", "Daemon: scorebridge", "OSC:", "LuaSocket:", "SoundFont:", "That is all."):
         assert part in said
     assert "local listen port 8000" in said

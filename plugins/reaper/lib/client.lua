@@ -30,7 +30,8 @@ function Client:source_path(id, ending)
   return path
 end
 
---- Hand in a request: {kind = "submit", source, target, options}, {kind = "hello"} or {kind = "doctor"}.
+--- Hand in a request: {kind = "submit", source, target, options}, {kind = "message", type, content} of the protocol,
+-- {kind = "hello"} or {kind = "doctor"}.
 function Client:request(id, request)
   self.requests[id] = self.requests[id] or {}
   self.requests[id].request = request
@@ -45,11 +46,16 @@ function Client:resume(id, source_path)
   self.mailbox:resume(id)
 end
 
---- How a request stands: {phase, stage, current, total, artefacts, engine, warnings, code, message, hint, …}.
-function Client:state(id) return self.ways[id]:state(id) end
+--- How a request stands: {phase, stage, current, total, artefacts, engine, warnings, code, message, hint, …}; nil once it is forgotten.
+function Client:state(id)
+  local way = self.ways[id]
+  return way and way:state(id)
+end
 
 --- Ask that a request ends; its state says when it has.
-function Client:cancel(id) self.ways[id]:cancel(id) end
+function Client:cancel(id)
+  if self.ways[id] then self.ways[id]:cancel(id) end
+end
 
 --- Forget a request that has ended, and remove the files that went with it.
 function Client:forget(id)

@@ -5,6 +5,7 @@ local slices = require("scorebridge.slices")
 local files = {}
 
 local COPY_BYTES = 1 << 18
+local NAME_BYTES = 120
 
 files.separator = package.config:sub(1, 1)
 files.on_windows = files.separator == "\\"
@@ -106,26 +107,32 @@ end
 
 local RESERVED = { con = true, prn = true, aux = true, nul = true }
 
---- A text as a file name that every system takes: at most 80 characters, none of them forbidden anywhere.
+--- A text as a file name that every system takes: short enough, and no character of it forbidden anywhere.
 function files.safe_name(text, otherwise)
   local name = text:gsub('[%c<>:"/\\|?*\127]', "-"):gsub("^[%s.]+", "")
   if not utf8.len(name) then name = name:gsub("[\128-\255]", "-") end
-  local cut = utf8.offset(name, 81)
-  if cut then name = name:sub(1, cut - 1) end
+  if #name > NAME_BYTES then
+    local cut = NAME_BYTES
+    while cut > 0 and name:byte(cut + 1) & 0xC0 == 0x80 do cut = cut - 1 end -- not in the middle of a character
+    name = name:sub(1, cut)
+  end
   name = name:gsub("[%s.]+$", "")
   local base = name:lower():match("^[^.]*")
   if RESERVED[base] or base:match("^com%d$") or base:match("^lpt%d$") then name = "-" .. name end
   return name ~= "" and name or otherwise
 end
 
---- A path in `folder` that no file has yet: "name.wav", "name 2.wav", …
+local given = {} -- paths that were chosen and may not be written yet
+
+--- A path in `folder` that no file has yet and that nobody was given: "name.wav", "name 2.wav", …
 function files.free_path(folder, stem, ending)
   local path = files.join(folder, stem .. "." .. ending)
   local count = 1
-  while files.exists(path) do
+  while given[path] or files.exists(path) do
     count = count + 1
     path = files.join(folder, ("%s %d.%s"):format(stem, count, ending))
   end
+  given[path] = true
   return path
 end
 

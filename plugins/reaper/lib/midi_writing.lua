@@ -76,11 +76,18 @@ function midi_writing.prepare(project, content)
   return {
     events = events,
     content = content,
+    ticks_per_quarter = ticks_per_quarter,
     packed = packed(events, tick_of_project(project, content.start_s), content.end_s, slices.pause),
   }
 end
 
+local function ticks_per_quarter_of(take)
+  local quarter = reaper.MIDI_GetProjQNFromPPQPos(take, 0)
+  return reaper.MIDI_GetPPQPosFromProjQN(take, quarter + 1)
+end
+
 local function lies_where_the_take_says(take, prepared)
+  if math.abs(ticks_per_quarter_of(take) - prepared.ticks_per_quarter) > 0.01 then return false end
   local events = prepared.events
   local step = math.max(1, #events // CHECKED)
   for i = 1, #events, step do
@@ -95,8 +102,7 @@ end
 function midi_writing.write(take, prepared)
   local text = prepared.packed
   if not lies_where_the_take_says(take, prepared) then
-    local quarter = reaper.MIDI_GetProjQNFromPPQPos(take, 0)
-    ticks_per_quarter = reaper.MIDI_GetPPQPosFromProjQN(take, quarter + 1)
+    ticks_per_quarter = ticks_per_quarter_of(take)
     text = packed(prepared.events, function(time_s) return reaper.MIDI_GetPPQPosFromProjTime(take, time_s) end,
       prepared.content.end_s, function() end)
   end

@@ -36,6 +36,7 @@ settings.LIST = {
   { name = "wait", title = "Wait for results", kind = "choice", default = "window",
     choices = { { "window", "with a progress window" }, { "osc", "without: OSC says when" } } },
   { name = "osc_port", title = "REAPER's OSC port", kind = "integer", default = 8000, least = 1, most = 65535 },
+  { name = "live_source", title = "Live: listen to", kind = "text", default = "reastream" },
   { name = "transport", title = "Connection", kind = "choice", default = "auto",
     choices = { { "auto", "best" }, { "files", "files" }, { "sockets", "LuaSocket" } } },
   { name = "client", title = "ScoreBridge client", kind = "file", default = "", unset = "found by itself" },

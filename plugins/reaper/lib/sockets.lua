@@ -62,6 +62,13 @@ function Sockets:request(id, request)
     end)
     return
   end
+  if request.kind == "message" then
+    self.open[id].busy, self.open[id].asked_s = true, math.huge -- there is no job to ask about
+    self:message(id, request.type, request.content, function(answer)
+      self:finish(id, answer.type ~= "error" and { phase = "done", answer = answer } or failure(answer))
+    end)
+    return
+  end
   local content = { job = id, source = request.source, target = request.target, options = request.options,
     lease = LEASE_S }
   self:message(id, "submit", content, function(answer)
