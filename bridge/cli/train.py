@@ -64,7 +64,7 @@ def _do(step: str, part: ModelPart, context: typer.Context) -> None:
             "Training needs PyTorch, which is not installed.", hint="pip install 'scorebridge[train]'"
         )
     module = import_module(f"{_PACKAGES[part]}.{step}")
-    sys.argv = [f"{context.command_path} --part {part}", *context.args]
+    sys.argv = [f"scorebridge train {context.info_name} --part {part}", *context.args]
     try:
         module.main()
     except FileNotFoundError as error:

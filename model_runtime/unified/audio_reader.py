@@ -23,7 +23,7 @@ from model_runtime.errors import EngineUnavailable, InvalidValue
 from model_runtime.listening import HeardNote, Listener, Phase
 from model_runtime.modality import Audio
 from model_runtime.unified.audio_front_end import BINS, HISTORY_SAMPLES, SAMPLE_RATE, frames_of
-from model_runtime.unified.audio_steps import DELAY_SAMPLES, DELAY_S, FRAMES_A_STEP, LATE_STEPS, STEP_S, STEP_SAMPLES
+from model_runtime.unified.audio_steps import DELAY_S, DELAY_SAMPLES, FRAMES_A_STEP, LATE_STEPS, STEP_S, STEP_SAMPLES
 from model_runtime.unified.note_picking import NotePicker, Picked, PickedNote, PickingSettings
 
 Floats = npt.NDArray[np.float32]

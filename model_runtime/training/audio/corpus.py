@@ -100,10 +100,11 @@ class Studio:
             if any(key in f.name for f in folders)
         }
 
-    def clip(self, number: int) -> Clip:
-        """Clip `number` of the split."""
+    def clip(self, number: int, kind: str | None = None) -> Clip:
+        """Clip `number` of the split, of a kind where one is asked for."""
         rng = np.random.default_rng([zlib.crc32(self.split.encode()), number])
-        kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
+        drawn = str(rng.choice(list(KINDS), p=list(KINDS.values())))
+        kind = kind or drawn
         while True:
             made = self._made(kind, rng)
             if made is not None:
@@ -146,7 +147,8 @@ class Studio:
         if piano and sampled and rng.random() < 0.5:
             sampler = sampled[int(rng.integers(len(sampled)))]
             part = sampler.playable(part)
-            return sampler.play(part, seconds, rng), part, sampler.name, True
+            sound, part = sampler.play(part, seconds, rng)
+            return sound, part, sampler.name, True
         font = self._fonts[int(rng.integers(len(self._fonts)))]
         choices = soundfonts.PIANOS if piano else soundfonts.STRUCK + soundfonts.SUSTAINED
         program = int(rng.choice(choices))
@@ -154,6 +156,7 @@ class Studio:
         if program in soundfonts.SUSTAINED:
             part = Part(part.notes, music.no_pedal())
         stereo = font.play([Voice(part, program)], seconds, rng)
+        part = font.heard(Voice(part, program))
         return _mono(stereo, rng), part, f"{font.name} {program}", program not in soundfonts.SUSTAINED
 
     def _ensemble(
@@ -170,16 +173,18 @@ class Studio:
                 continue
             draw = rng.random()
             if draw < sung:
-                name, sound = "sung", sing(part, seconds, rng)
+                name = "sung"
+                sound, part = sing(part, seconds, rng)
             elif sampled and draw < sung + _SAMPLED_SHARE:
                 sampler = sampled[int(rng.integers(len(sampled)))]
                 part, name = sampler.playable(part), sampler.name
-                sound = sampler.play(part, seconds, rng)
+                sound, part = sampler.play(part, seconds, rng)
             else:
                 font = self._fonts[int(rng.integers(len(self._fonts)))]
                 program = int(rng.choice(soundfonts.SOLO_SUSTAINED))
                 part, name = soundfonts.in_compass(part, program), f"{font.name} {program}"
                 sound = _mono(font.play([Voice(part, program)], seconds, rng), rng)
+                part = font.heard(Voice(part, program))
             peak = float(np.abs(sound).max()) or 1.0
             count = min(len(total), len(sound))
             total[:count] += sound[:count] * gain * np.float32(0.3 / peak)

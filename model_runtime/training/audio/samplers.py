@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from model_runtime.training.audio.attacks import heard, rise_s
 from model_runtime.training.audio.music import OFFSET, ONSET, PITCH, VELOCITY, Part, sounding
 from model_runtime.unified.audio_front_end import SAMPLE_RATE
 
@@ -60,20 +61,26 @@ class Sampler:
         inside = (notes[:, PITCH] >= self.lowest) & (notes[:, PITCH] <= self.highest)
         return Part(notes[inside], part.pedal)
 
-    def play(self, part: Part, length_s: float, rng: np.random.Generator) -> Floats:
-        """The sound of a part, shape (frames,)."""
+    def play(self, part: Part, length_s: float, rng: np.random.Generator) -> tuple[Floats, Part]:
+        """The sound of a part, shape (frames,), and the part as it is heard."""
         out = np.zeros(int(length_s * SAMPLE_RATE), np.float32)
         release_s = float(rng.uniform(0.05, 0.25))
         legato = 0.0 if self.fades else float(rng.uniform(0.0, 0.6))
         depth = 0.0 if self.fades else float(rng.uniform(0.0, 35.0))
         off_cents = 0.0 if self.fades else float(rng.normal(0.0, 10.0))
-        for note in sounding(part, fades=self.fades):
+        slow_s = 0.0 if self.fades else float(min(rng.exponential(0.05), 0.2))
+        rises_s = np.zeros(len(part.notes))
+        for i, note in enumerate(sounding(part, fades=self.fades)):
             sound = self._note(note, release_s, legato, depth, off_cents, rng)
+            if not self.fades:
+                rise = int(slow_s * rng.uniform(0.5, 1.5) * SAMPLE_RATE)
+                sound[:rise] *= np.linspace(0.0, 1.0, rise, dtype=np.float32)[: len(sound)]
+                rises_s[i] = rise_s(sound, SAMPLE_RATE)
             first = int(note[ONSET] * SAMPLE_RATE)
             lead = min(int(_LEAD_S * SAMPLE_RATE), first)
             sound = sound[int(_LEAD_S * SAMPLE_RATE) - lead :][: len(out) - first + lead]
             out[first - lead : first - lead + len(sound)] += sound
-        return out
+        return out, heard(part, rises_s)
 
     def _note(
         self,

@@ -9,21 +9,24 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from model_runtime.training.audio.attacks import RISEN, heard
 from model_runtime.training.audio.music import OFFSET, ONSET, PITCH, VELOCITY, Part
 from model_runtime.unified.audio_front_end import SAMPLE_RATE
 
 Floats = npt.NDArray[np.float32]
 _PARTIALS = 24
+_JOINED_S = 0.05  # a shorter pause between two notes is none
 _CONTROL_SAMPLES = 64  # pitch and loudness are drawn on this grid
 # First three formants of sung vowels in Hz (Peterson and Barney 1952).
 _VOWELS = ((730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 2410), (300, 870, 2240))
 
 
-def sing(part: Part, length_s: float, rng: np.random.Generator) -> Floats:
-    """The sound of a line of single notes, shape (frames,)."""
+def sing(part: Part, length_s: float, rng: np.random.Generator) -> tuple[Floats, Part]:
+    """The sound of a line of single notes, shape (frames,), and the line as it is heard."""
     frames = int(length_s * SAMPLE_RATE)
     times = np.arange(0, frames + _CONTROL_SAMPLES, _CONTROL_SAMPLES) / SAMPLE_RATE
-    pitch, loudness = _contours(part, times, rng)
+    attack_s = float(np.clip(rng.exponential(0.05), 0.01, 0.25))
+    pitch, loudness = _contours(part, times, attack_s, rng)
     phase_steps = 2 * np.pi * 440.0 * 2.0 ** ((pitch - 69) / 12) / SAMPLE_RATE
     places = np.arange(frames) / _CONTROL_SAMPLES
     knots = np.arange(len(times))
@@ -34,16 +37,16 @@ def sing(part: Part, length_s: float, rng: np.random.Generator) -> Floats:
         if partials[:, k].max() > 1e-4:
             sound += np.interp(places, knots, partials[:, k]) * np.sin((k + 1) * phase + k)
     breath = rng.normal(size=frames) * np.interp(places, knots, loudness) * rng.uniform(0.0, 0.01)
-    return (0.1 * sound + breath).astype(np.float32)
+    alone = np.append(True, part.notes[1:, ONSET] - part.notes[:-1, OFFSET] >= _JOINED_S)
+    return (0.1 * sound + breath).astype(np.float32), heard(part, np.where(alone, RISEN * attack_s, 0.0))
 
 
 def _contours(
-    part: Part, times: npt.NDArray[np.float64], rng: np.random.Generator
+    part: Part, times: npt.NDArray[np.float64], attack_s: float, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Pitch in semitones and loudness 0 to 1 on the grid of control."""
     notes = part.notes
     glide_s, release_s = float(rng.uniform(0.01, 0.09)), float(rng.uniform(0.02, 0.12))
-    attack_s = float(rng.uniform(0.01, 0.06))
     depth, rate = float(rng.uniform(0.0, 0.6)), float(rng.uniform(4.5, 6.5))
     articulated = float(rng.uniform(0.0, 1.0))
     pitch, loudness = np.full(len(times), float(notes[0, PITCH])), np.zeros(len(times))
@@ -53,7 +56,7 @@ def _contours(
     last_end = -1.0
     for note in notes:
         onset, end = float(note[ONSET]), float(note[OFFSET])
-        joined = onset - last_end < 0.05
+        joined = onset - last_end < _JOINED_S
         inside = (times >= onset - glide_s / 2) & (times < end + release_s)
         local = times[inside] - onset
         start = before if joined else float(note[PITCH]) - rng.choice([0.0, 0.0, 0.5, 1.0])

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_runtime.library_log import caught_stderr
+from model_runtime.training.audio.attacks import heard, rise_s
 from model_runtime.training.audio.music import OFFSET, ONSET, PITCH, VELOCITY, Part
 
 Floats = npt.NDArray[np.float32]
@@ -56,6 +57,7 @@ class SoundFont:
         import fluidsynth
 
         self.name = path.stem
+        self._rises_s: dict[tuple[int, int], float] = {}
         said: list[str] = []
         with caught_stderr(said):
             self._synth: Any = fluidsynth.Synth(gain=0.3, samplerate=SAMPLE_RATE, channels=16)
@@ -73,6 +75,23 @@ class SoundFont:
         for channel in range(16):
             self._synth.all_sounds_off(channel)
         self._synth.get_samples(SAMPLE_RATE)
+
+    def heard(self, voice: Voice) -> Part:
+        """The part as it is heard: instruments that are blown, bowed or sung speak late."""
+        if voice.program not in SUSTAINED:
+            return voice.part
+        return heard(voice.part, np.array([self._rise_s(voice.program, int(n[PITCH])) for n in voice.part.notes]))
+
+    def _rise_s(self, program: int, pitch: int) -> float:
+        known = self._rises_s.get((program, pitch))
+        if known is None:
+            self._silence()
+            self._synth.program_select(0, self._font, 0, program)
+            self._synth.cc(0, _REVERB, 0)
+            self._synth.noteon(0, pitch, 80)
+            stereo = self._synth.get_samples(int(0.65 * SAMPLE_RATE)).reshape(-1, 2)
+            known = self._rises_s[program, pitch] = rise_s(stereo.mean(axis=1), SAMPLE_RATE)
+        return known
 
     def play(self, voices: Sequence[Voice], length_s: float, rng: np.random.Generator) -> Floats:
         """The sound of all voices together, shape (frames, 2)."""
