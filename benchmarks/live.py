@@ -165,7 +165,7 @@ def measure_soak(
 
 def _repeated(piece: Piece, rounds: int) -> np.ndarray:
     length_s = len(piece.sound) / piece.sample_rate
-    return np.concatenate([piece.notes + [k * length_s, k * length_s, 0] for k in range(rounds)])
+    return np.concatenate([piece.notes + np.array([k, k, 0]) * length_s for k in range(rounds)])
 
 
 def played(

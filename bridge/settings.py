@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     worker_idle_s: Annotated[float, Field(gt=0)] = 900.0
     worker_start_s: Annotated[float, Field(gt=0)] = 60.0
 
-    live_sessions: Annotated[int, Field(ge=0, le=64)] = Field(default_factory=lambda: 2 * (os.cpu_count() or 1))
+    live_sessions: Annotated[int, Field(ge=0, le=64)] = Field(default_factory=lambda: 4 * (os.cpu_count() or 1))
     live_reader: str = "unified"
 
     keep_days: Annotated[float, Field(ge=0)] = 14.0

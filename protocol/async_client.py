@@ -136,6 +136,14 @@ class AsyncClient:
         """End the daemon, at once or when its jobs are done."""
         await self._ask(Shutdown(wait=wait), Ok, control=True)
 
+    async def ask(self, request: Content) -> Content:
+        """The answer to any request.
+
+        Raises:
+            DaemonError: the answer is an error; its code and sentence say why.
+        """
+        return (await self._channel.request(request))[0]
+
     # ---- jobs ------------------------------------------------------------------------------------------------------
 
     async def run(self, request: Submit, buffers: Sequence[bytes] = ()) -> AsyncIterator[Event]:

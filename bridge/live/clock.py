@@ -100,9 +100,10 @@ class SourceClock:
         if delay_s is None:
             return 0
         least_s = max(LEAST_LOSS_S, LOSS_SHARE * samples / self.sample_rate)
-        rise_s = delay_s - min(self._delays) if self._delays else 0.0
-        missing = self._lost(rise_s, max(least_s, UNREST_FACTOR * self._unrest_s()), samples)
+        missing = self._lost(self._rise_s(delay_s), max(least_s, UNREST_FACTOR * self._unrest_s()), samples)
         delay_s -= missing / self.sample_rate
+        if missing:
+            self._delays.append(self._delays.pop() - missing / self.sample_rate)
         self._delays.append(delay_s)
         slow_rise_s = self._drift.add(arrival_s, delay_s)
         if not missing and slow_rise_s is not None:
@@ -110,6 +111,13 @@ class SourceClock:
             self._delays = deque((d - missing / self.sample_rate for d in self._delays), REFERENCE_WINDOWS)
             self._drift.move_last(-missing / self.sample_rate)
         return missing
+
+    def _rise_s(self, delay_s: float) -> float:
+        """By how much two windows lie above those before: one alone may be a sender that had to wait for its turn."""
+        if len(self._delays) < 2:
+            return 0.0
+        *before, last_s = self._delays
+        return min(delay_s, last_s) - min(before)
 
     def _lost(self, rise_s: float, least_s: float, samples: int) -> int:
         """How many samples a rise of the delay stands for."""

@@ -41,7 +41,7 @@ local function word()
   return said
 end
 
-local function note(sentence) reaper.ShowConsoleMsg("ScoreBridge: " .. sentence .. "\n") end
+local function show(sentence) reaper.ShowConsoleMsg("ScoreBridge: " .. sentence .. "\n") end
 
 local Session = {}
 Session.__index = Session
@@ -85,7 +85,7 @@ end
 --- Write what was played as a MIDI item, in one undo step. Sliced work; the insertion is one tick.
 function Session:write(seconds, name)
   local kept = self:ask("live.keep", { live = self.id, seconds = seconds, formats = json.array() })
-  if #kept.notes == 0 then return note("No notes were heard.") end
+  if #kept.notes == 0 then return show("No notes were heard.") end
   local prepared = insert.prepare_midi(self.project, self:content_of(kept))
   slices.wait()
   insert.midi(self.project, "ScoreBridge: " .. name,
@@ -96,7 +96,7 @@ function Session:start()
   local started = self:ask("live.start", { live = self.id, source = settings.get("live_source"), lease = LEASE_S,
     destinations = json.array({ "reaper:" .. math.tointeger(settings.get("osc_port")) }), formats = json.array() })
   self.started = true
-  note("Live transcription listens to " .. started.source .. ".")
+  show("Live transcription listens to " .. started.source .. ".")
 end
 
 --- Stay until the word to stop, or until the session has ended by itself. Sliced work.
@@ -110,7 +110,7 @@ function Session:listen()
       asked_s = reaper.time_precise()
       local state = self:ask("live.status", { live = self.id })
       if state.phase == "ended" or state.phase == "failed" then
-        note(("The live transcription has ended. %s %s"):format(state.message, state.hint))
+        show(("The live transcription has ended. %s %s"):format(state.message, state.hint))
         return
       end
     end

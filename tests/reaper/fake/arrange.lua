@@ -4,6 +4,7 @@
 local calls = require("calls")
 local contract = require("contract")
 local handles = require("handles")
+local meter = require("meter")
 local projects = require("project")
 local violations = require("violations")
 
@@ -39,6 +40,15 @@ function reaper.GetProjectPathEx(project) return project.media_folder end
 function reaper.GetProjectStateChangeCount(project) return project.changes end
 
 function reaper.GetCursorPositionEx(project) return project.cursor_s end
+
+function reaper.GetPlayStateEx(project) return project.transport and 1 or 0 end
+
+function reaper.GetPlayPosition2Ex(project)
+  local transport = project.transport
+  return transport and transport.position_s + (meter.now_s() - transport.since_s) * transport.rate or project.cursor_s
+end
+
+function reaper.Master_GetPlayRate(project) return project.transport and project.transport.rate or 1.0 end
 
 function reaper.ValidatePtr2(project, pointer, ctype)
   if not handles.is_handle(pointer) then violations.raise("ValidatePtr2: %s is no pointer", tostring(pointer)) end

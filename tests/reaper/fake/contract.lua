@@ -12,6 +12,9 @@ contract.reaper = {
   -- projects
   EnumProjects = "integer -> project?, string?",
   GetCursorPositionEx = "project -> number",
+  GetPlayStateEx = "project -> integer",
+  GetPlayPosition2Ex = "project -> number",
+  Master_GetPlayRate = "project -> number",
   GetProjectPathEx = "project -> string",
   GetProjectStateChangeCount = "project -> integer",
   ValidatePtr2 = "project, any, string -> boolean",

@@ -78,6 +78,11 @@ end
 
 function host.set_cursor(number, time_s) tab(number).cursor_s = time_s end
 
+--- Start the transport at a time of the project.
+function host.play(number, position_s, rate)
+  tab(number).transport = { position_s = position_s, rate = rate, since_s = meter.now_s() }
+end
+
 -- scripts
 
 local function settle()
