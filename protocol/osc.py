@@ -32,6 +32,7 @@ from protocol.live import (
     LiveStatus,
     LiveStop,
 )
+from protocol.live_score import LiveBars
 from protocol.messages import (
     Accepted,
     Artefact,
@@ -385,6 +386,9 @@ def _answer(content: Content, request: str) -> tuple[str, Sequence[Argument]]:
                 len(content.notes),
                 *_files(content.artefacts),
             )
+        case LiveBars():
+            meter = (content.numerator, content.denominator, content.fifths, content.mode)
+            return "live/bars", (content.live, content.last, *meter, content.tempo, content.seconds)
         case LiveEnded():
             ended = (content.reason, content.notes, content.duration, content.message, content.hint)
             return "live/ended", (content.live, *ended, *_files(content.artefacts))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import osc
+from protocol.live_score import LiveBars
 from protocol.messages import (
     Accepted,
     Artefact,
@@ -108,6 +109,13 @@ def test_requests_come_back(content: Content, token: str) -> None:
             LiveNote(live="l", note="n", phase="confirmed", onset=0.5, pitch=60),
             "live/note",
             ("l", "n", "confirmed", 0.5, -1.0, 60, 80, 1.0),
+        ),
+        (
+            LiveBars(
+                live="l", version=7, first=1, last=9, numerator=6, denominator=8, fifths=-2, tempo=90, seconds=18.5
+            ),
+            "live/bars",
+            ("l", 9, 6, 8, -2, "", 90.0, 18.5),
         ),
     ],
 )
