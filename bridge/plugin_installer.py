@@ -22,10 +22,7 @@ FOLDER_NAME = "ScoreBridge"
 MARKER = "scorebridge.json"  # where the client is; also marks the folder as ours
 STARTER = "start-daemon.cmd" if os.name == "nt" else "start-daemon.sh"
 HOSTS = ("musescore", "reaper")
-NEXT_STEP = {
-    "musescore": "In MuseScore: Plugins → Plugin Manager (4.x: Home → Plugins), switch ScoreBridge on.",
-    "reaper": "In REAPER: Actions → Show action list → New action → Load ReaScript, choose the scripts in that folder.",
-}
+MUSESCORE_NEXT_STEP = "In MuseScore: Plugins → Plugin Manager (4.x: Home → Plugins), switch ScoreBridge on."
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ def install(host: str, folder: str | None = None) -> Report:
             written is not what was copied.
     """
     source = plugin_source(host)
-    targets = [Path(folder).expanduser()] if folder else list(host_folders(host))
+    targets = [_named(host, folder)] if folder else list(host_folders(host))
     if not targets:
         raise MusicError(
             f"No {_title(host)} was found on this machine.",
@@ -75,7 +72,7 @@ def uninstall(host: str, folder: str | None = None) -> list[Path]:
         MusicError: it cannot be removed.
     """
     plugin_source(host)
-    targets = [Path(folder).expanduser()] if folder else list(host_folders(host))
+    targets = [_named(host, folder)] if folder else list(host_folders(host))
     removed = []
     for target in targets:
         destination = target / FOLDER_NAME
@@ -129,14 +126,18 @@ def host_folders(host: str) -> Iterator[Path]:
 
         yield from (place.folder for place in musescore_places())
         return
-    home = Path.home()
-    for folder in (
-        home / ".config" / "REAPER",
-        home / "Library" / "Application Support" / "REAPER",
-        Path(os.environ.get("APPDATA", home / "AppData" / "Roaming")) / "REAPER",
-    ):
-        if folder.is_dir():
-            yield folder / "Scripts"
+    from bridge.reaper_places import resource_folders
+
+    yield from (folder / "Scripts" for folder in resource_folders())
+
+
+def _named(host: str, folder: str) -> Path:
+    named = Path(folder).expanduser()
+    if host == "reaper":
+        from bridge.reaper_places import scripts_folder
+
+        return scripts_folder(named)
+    return named
 
 
 def _next_step(host: str, folder: str | None) -> str:
@@ -144,7 +145,11 @@ def _next_step(host: str, folder: str | None) -> str:
         from bridge.musescore_places import musescore_places
 
         return "\n".join(place.next_step for place in musescore_places())
-    return NEXT_STEP[host]
+    if host == "reaper":
+        from bridge.reaper_places import next_step
+
+        return next_step(registered=False)
+    return MUSESCORE_NEXT_STEP
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

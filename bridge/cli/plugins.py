@@ -15,14 +15,27 @@ Folder = Annotated[
 
 
 @app.command()
-def install(host: Host, folder: Folder = None) -> None:
+def install(
+    host: Host,
+    folder: Folder = None,
+    register: Annotated[
+        bool, typer.Option("--register", help="REAPER: list the actions in its action list; REAPER has to be closed.")
+    ] = False,
+) -> None:
     """Copy a plugin into its host and say how to switch it on."""
     from bridge.plugin_installer import install as install_plugin
+    from bridge.reaper_places import next_step
+    from bridge.reaper_places import register as register_actions
 
     report = install_plugin(host, folder)
     for path in report.folders:
         typer.echo(f"Copied {report.files} file(s) to {path}")
-    typer.echo(report.next_step)
+    if register and host == "reaper":
+        for path in report.folders:
+            register_actions(path)
+        typer.echo(next_step(registered=True))
+    else:
+        typer.echo(report.next_step)
 
 
 @app.command()

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from running_daemon import RunningDaemon
+from running_reaper import SCRIPTS
 from studio import MELODY, Studio, audio_source, item, midi_source, plucked
 
+from bridge.reaper_places import action_names
 from protocol import osc
 
-COMMAND = "_RSscorebridge_collect"
+COMMAND = "_" + action_names(SCRIPTS)["ScoreBridge_Collect results.lua"]
 RENDER = "Render MIDI items to audio"
 TRANSCRIBE = "Transcribe items to MIDI"
 

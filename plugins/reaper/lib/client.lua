@@ -46,7 +46,8 @@ function Client:resume(id, source_path)
   self.mailbox:resume(id)
 end
 
---- How a request stands: {phase, stage, current, total, artefacts, engine, warnings, code, message, hint, …}; nil once it is forgotten.
+--- How a request stands: {phase, stage, current, total, artefacts, engine, warnings, code, message, hint, …}.
+-- Nil once it is forgotten.
 function Client:state(id)
   local way = self.ways[id]
   return way and way:state(id)

@@ -14,7 +14,7 @@ local LOOK_EVERY_S = 0.1
 local CLIENT_LOOK_EVERY_S = 0.5
 local HOST_BEAT_S = 5
 local START_PATIENCE_S = 45 -- a slow disk, a cold Python
-local SILENCE_S = 15 -- a client that says nothing for so long is gone
+local SILENCE_S = 8 -- a client that says nothing for so long is gone
 local MOST_STARTS = 3
 
 local function folder_of_this_reaper()
@@ -114,8 +114,8 @@ end
 --- See whether the client serves the folder: its beat is new, or newer than when we looked before.
 function Mailbox:hear_client(now_s)
   local beat = home.object_in(files.join(self.folder, "client.json")).beat
-  if not beat then
-    self.heard_s = nil -- it has ended
+  if not beat or files.exists(self:failure_path()) then
+    self.heard_s = nil -- it has ended, or was killed
   elseif self.beat and beat ~= self.beat or math.abs(os.time() - beat) < SILENCE_S and not self.beat then
     self.heard_s, self.started_s = now_s, nil
   end

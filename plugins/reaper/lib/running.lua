@@ -11,7 +11,7 @@ local settings = require("scorebridge.settings")
 local running = {}
 
 local TITLE = "ScoreBridge"
-local COLLECT_COMMAND = "_RSscorebridge_collect" -- as `scorebridge plugins install reaper --register` names it
+local COLLECT_COMMAND = "_RSscorebridge_collect_results" -- as `scorebridge plugins install reaper --register` names it
 local LINGER_S = 0.8 -- how long a finished batch is shown when there is nothing to read
 local ONE_INSTANCE = 1 | 2 -- end the script that runs and start the new one, without asking
 
