@@ -2,7 +2,7 @@
 
 var VOICES = 4;
 
-// [{start, end, measure}] of all measures, in ticks.
+// [{start, end, measure}] of all measures, in ticks. The score's own end is out of date while a command changes meters.
 function measuresOf(score) {
     var found = [];
     for (var measure = score.firstMeasure; measure; measure = measure.nextMeasure) {
@@ -10,10 +10,7 @@ function measuresOf(score) {
         if (found.length) {
             found[found.length - 1].end = start;
         }
-        found.push({ start: start, end: start, measure: measure });
-    }
-    if (found.length) {
-        found[found.length - 1].end = score.lastSegment.tick;
+        found.push({ start: start, end: start + measure.timesigActual.ticks, measure: measure });
     }
     return found;
 }

@@ -3,6 +3,8 @@
 .import "layout.js" as Layout
 .import "symbols.js" as Symbols
 
+var SAME_TEMPO = 0.1; // quarter notes a minute
+
 // Adds the time signatures at which the document differs from the score, and behind the range the score's own again.
 function addMeters(api, score, seeker, document, sorted, scale, warnings) {
     var meters = document.meters || [];
@@ -141,6 +143,9 @@ var DYNAMIC_TYPES = ["", "pppppp", "ppppp", "pppp", "ppp", "pp", "p", "mp", "mf"
 
 function tempoMark(api, quarters_per_minute) {
     return function (cursor) {
+        if (Math.abs(cursor.tempo * 60 - quarters_per_minute) < SAME_TEMPO) {
+            return;
+        }
         var element = api.newElement(api.Element.TEMPO_TEXT);
         element.text = "<sym>metNoteQuarterUp</sym> = " + Math.round(quarters_per_minute * 10) / 10;
         cursor.add(element);

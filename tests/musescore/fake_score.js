@@ -410,6 +410,7 @@ function wrapMeasure(score, index) {
     }
     return {
         timesigNominal: measure.nominal,
+        timesigActual: fractionOf(measure.length),
         get nextMeasure() { return wrapMeasure(score, index + 1); },
         get firstSegment() { return wrapSegment(score, measure, measure.start); }
     };

@@ -75,6 +75,7 @@ def test_a_score_that_is_too_short_grows_and_takes_over_the_meters(tmp_path: Pat
     written = inserted(document, plain, tmp_path)
     found = notation_to_notes(Notation(written.score))
     assert found.meters == document.meters
+    assert found.length < document.length + 1440, "not more measures than it takes"
     assert {(n.tick, n.pitch, n.staff, n.voice) for n in found.notes} == {
         (n.tick, n.pitch, n.staff, n.voice) for n in document.notes
     }
