@@ -31,7 +31,7 @@ def marker_lists(draw: st.DrawFn) -> list[dict[str, Any]]:
             half = {"quarter": quarter + meter[0] * 2 / meter[1], "bpm": draw(st.floats(30, 240)), "linear": False}
             markers.append(half)
         quarter += draw(st.integers(1, 3)) * meter[0] * 4 / meter[1]
-    if markers and draw(st.booleans()):
+    if draw(st.booleans()):
         shift = 4.0 * draw(st.integers(1, 2))  # the first one does not lie at the start
         for marker in markers:
             marker["quarter"] += shift
@@ -61,3 +61,22 @@ def quarter_by_integration(
         middles = start_s + (np.arange(count) + 0.5) * (end_s - start_s) / count
         quarters += sum(bpm_at(markers, times_s, float(t)) for t in middles) * (end_s - start_s) / count / 60
     return quarters
+
+
+@st.composite
+def take_facts(draw: st.DrawFn) -> dict[str, Any]:
+    """An item of a recording: where it lies, and what of the recording it plays."""
+    file_length_s = draw(st.floats(1, 30))
+    section = None
+    if draw(st.booleans()):
+        offset_s = draw(st.floats(0, 0.5)) * file_length_s
+        section = (offset_s, draw(st.floats(0.1, 1)) * (file_length_s - offset_s))
+    source_length_s = section[1] if section else file_length_s
+    facts: dict[str, Any] = {"file_length_s": file_length_s, "section": section}
+    facts["reversed"] = section is not None and draw(st.booleans())
+    facts["looped"] = draw(st.booleans())
+    facts["playrate"] = draw(st.floats(0.25, 4))
+    facts["start_offset_s"] = draw(st.floats(-0.1, -0.01) | st.floats(0, 0.9)) * source_length_s
+    facts["position_s"] = draw(st.floats(0, 600))
+    facts["length_s"] = draw(st.floats(0.05, 1.5)) * source_length_s / float(facts["playrate"])
+    return facts

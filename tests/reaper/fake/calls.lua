@@ -75,20 +75,13 @@ function calls.guarded(name, signature, implementation)
     for i = 1, math.max(#returns, #results) do results[i] = checked_result(name, i, returns[i], results[i]) end
     return unpack(results, 1, #returns)
   end
-  local function counted(...)
-    meter.inside = meter.inside - 1
+  local function finished(well, ...)
+    meter.leave()
+    if not well then error((...), 0) end
     return ...
   end
-  local function failed(problem)
-    meter.inside = meter.inside - 1
-    return error(problem, 0)
-  end
-  local function finished(well, ...)
-    if not well then return failed((...)) end
-    return counted(...)
-  end
   return function(...)
-    meter.inside = meter.inside + 1
+    meter.enter()
     return finished(pcall(call, ...))
   end
 end
