@@ -14,6 +14,7 @@ and what is kept, does not grow with the length of the session.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 
@@ -48,6 +49,7 @@ SAME_TIME_S = 0.01
 """A note whose times change by less than this is written as before."""
 
 SHORTEST_NOTE_S = 0.03
+LONG_AFTER_S = 3600.0
 
 
 class LiveNotation:
@@ -106,10 +108,12 @@ class LiveNotation:
         return [*changed, *finished]
 
     def finish(self) -> list[Bar]:
-        """The music is over: all bars that were not given out yet."""
-        end_s = self._sounds_until_s() + 3600.0
+        """The music is over: all bars that were not given out yet. What still sounds ends now."""
         bars = self.advance(self._now_s)
-        self._now_s = end_s
+        for number, note in self._notes.items():
+            if note.offset_s is None:
+                self._notes[number] = replace(note, offset_s=max(self._now_s, note.onset_s + SHORTEST_NOTE_S))
+        end_s = self._now_s = max(self._now_s, self._sounds_until_s()) + LONG_AFTER_S
         if self._map is None:
             bars += self._follow_chords()
         return bars + self._finish_bars(end_s)

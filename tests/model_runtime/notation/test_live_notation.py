@@ -207,6 +207,16 @@ def test_before_any_bar_is_over_the_score_is_one_empty_bar() -> None:
     assert live.notation().measure_count == 1 and live.quarters_per_minute == 0.0
 
 
+def test_at_the_end_what_still_sounds_ends() -> None:
+    live = LiveNotation(TempoMap.constant(120.0, [Meter(0.0, 4, 4)]))
+    for second in range(5):
+        live.add(HeardNote(second, "confirmed", 60 + second, float(second), None, 80, 1.0))
+        live.advance(second + 0.5)
+    bars = live.finish()
+    assert max(bar.number for bar in bars) == 3
+    assert all(bar.times.start_s < 5.0 for bar in bars)
+
+
 def test_key_and_tempo_are_told() -> None:
     live = LiveNotation()
     latest(play(live, piece(8)))
