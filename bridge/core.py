@@ -34,6 +34,7 @@ from protocol.messages import (
     Error,
     Hello,
     JobList,
+    LiveHeardSource,
     Message,
     Ok,
     Rejected,
@@ -110,7 +111,7 @@ class Core:
         try:
             content, answer_buffers = await self._answer(message, buffers, client)
         except Refused as refused:
-            content, answer_buffers = Error(code=refused.code, message=refused.message, hint=refused.hint), ()
+            content, answer_buffers = _refusal(message, refused), ()
         return Reply(Message.of(content, parent=message.id, session=message.session), answer_buffers)
 
     def disconnected(self, client: Client) -> None:
@@ -151,6 +152,12 @@ class Core:
         return Welcome(server=self.server, limits=limits, **about), ()
 
     async def _submit(self, submit: Submit, message: Message, buffers: Sequence[bytes], client: Client) -> Answer:
+        if isinstance(submit.source, LiveHeardSource):
+            known = self.jobs.state(submit.job)  # what was heard goes on changing, what was sent does not
+            if known is not None:
+                return known, ()
+            source, content = await self.live.heard(submit.source)
+            submit, buffers = submit.model_copy(update={"source": source}), (content,)
         return await self.jobs.submit(submit, buffers, client.id, message.id, message.session), ()
 
     async def _status(self, status: Status, message: Message, buffers: Sequence[bytes], client: Client) -> Answer:
@@ -230,6 +237,13 @@ def _check_version(theirs: str) -> None:
 
 def _not_a_request(name: str) -> Refused:
     return Refused("not_a_request", f"A message of type {name!r} is an answer or an event, not a request.")
+
+
+def _refusal(message: Message, refused: Refused) -> Content:
+    job = message.content.get("job")
+    if message.type == "submit" and isinstance(job, str) and refused.code in ("unknown_live", "nothing_heard"):
+        return Rejected(job=job, code=refused.code, message=refused.message, hint=refused.hint)
+    return Error(code=refused.code, message=refused.message, hint=refused.hint)
 
 
 def _refused_content(message: Message, error: ValidationError) -> Content:

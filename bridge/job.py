@@ -14,7 +14,17 @@ from typing import Any
 from bridge.access import Refused
 from bridge.journal import Entry
 from bridge.worker_process import Worker
-from protocol.messages import BytesSource, Cancelled, Done, Failed, NotesSource, PathSource, State, Submit
+from protocol.messages import (
+    BytesSource,
+    Cancelled,
+    Done,
+    Failed,
+    LiveHeardSource,
+    NotesSource,
+    PathSource,
+    State,
+    Submit,
+)
 
 DISK_FULL = ("disk_full", "There is no room on the disk for this job.", "Free some space, then send the job again.")
 RESTARTED = Failed(
@@ -63,8 +73,13 @@ def ended_state(state: State, end: Done | Failed | Cancelled) -> State:
     return State.model_validate({**state.model_dump(), "position": 0, **code, **fields, "phase": phase})
 
 
-def clip_of(source: PathSource | BytesSource | NotesSource) -> dict[str, Any] | None:
-    if isinstance(source, NotesSource) or (source.offset, source.duration, source.playrate, source.reverse) == (
+def clip_of(source: PathSource | BytesSource | NotesSource | LiveHeardSource) -> dict[str, Any] | None:
+    if isinstance(source, NotesSource | LiveHeardSource) or (
+        source.offset,
+        source.duration,
+        source.playrate,
+        source.reverse,
+    ) == (
         0.0,
         None,
         1.0,

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from bridge.access import Refused
 from bridge.validation import sentence_of
-from protocol.messages import BytesSource, NotesSource, PathSource
+from protocol.messages import BytesSource, LiveHeardSource, NotesSource, PathSource
 
 
 def content_of(
-    source: PathSource | BytesSource | NotesSource, buffers: Sequence[bytes], max_bytes: int
+    source: PathSource | BytesSource | NotesSource | LiveHeardSource, buffers: Sequence[bytes], max_bytes: int
 ) -> bytes | None:
     """The bytes that came with a request: the first buffer, base64, or a notes document; None for a path.
 
@@ -25,6 +25,8 @@ def content_of(
     """
     if isinstance(source, PathSource):
         return None
+    if isinstance(source, LiveHeardSource):  # the daemon has put what was heard in its place by now
+        raise Refused("invalid_source", "Live sessions are not held here.")
     if isinstance(source, NotesSource):
         content = json.dumps(source.document).encode()
     elif source.data is not None:

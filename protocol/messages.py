@@ -70,7 +70,20 @@ class NotesSource(Content):
     document: dict[str, Any]
 
 
-Source = Annotated[PathSource | BytesSource | NotesSource, Field(discriminator="kind")]
+class LiveHeardSource(Content):
+    """What a live session heard last: its notes, confirmed.
+
+    Attributes:
+        live: The session's id; empty: the newest.
+        seconds: How much, from now backwards, or from its end.
+    """
+
+    kind: Literal["live"] = "live"
+    live: str = ""
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
+
+
+Source = Annotated[PathSource | BytesSource | NotesSource | LiveHeardSource, Field(discriminator="kind")]
 
 
 # ---- requests and their answers ------------------------------------------------------------------------------------

@@ -83,6 +83,14 @@ class Keeper:
             warnings=list(files.warnings),
         )
 
+    async def document(self, session: LiveSession, last_s: float) -> tuple[BytesSource, bytes]:
+        """The last seconds of a session as a source of a job, and its content; without notes, the content is empty."""
+        end_s = session.state.position
+        kept = await asyncio.to_thread(read_log, session.log.path, end_s, last_s)
+        start_s = kept.notes[0].onset_s if kept.notes else 0.0  # bars begin with what was played
+        content = await asyncio.to_thread(_document, kept, start_s)
+        return BytesSource(format="events", name=_name(session, start_s)), content if kept.notes else b""
+
     async def _files(
         self, session: LiveSession, kept: Kept, start_s: float, formats: list[Any], options: dict[str, Any]
     ) -> Files:
@@ -90,9 +98,8 @@ class Keeper:
             return Files(warnings=(NOTHING_HEARD,))
         job = f"live-{session.id[:90]}-{secrets.token_hex(4)}"
         content = await asyncio.to_thread(_document, kept, start_s)
-        begun = time.localtime(session.state.started + start_s)
-        name = time.strftime("live %Y-%m-%d %H.%M.%S.events", begun)
-        submit = Submit(job=job, source=BytesSource(format="events", name=name), target=formats, options=options)
+        source = BytesSource(format="events", name=_name(session, start_s))
+        submit = Submit(job=job, source=source, target=formats, options=options)
         end = await self._done(submit, content, session)
         if isinstance(end, Done):
             return Files(job, tuple(end.artefacts), tuple(end.warnings))
@@ -114,6 +121,11 @@ class Keeper:
             waiting = self._waiting.get(str(event.content.get("job")))
             if waiting is not None and not waiting.done():
                 waiting.set_result(event)
+
+
+def _name(session: LiveSession, start_s: float) -> str:
+    """What a file of the session is called: when it was played."""
+    return time.strftime("live %Y-%m-%d %H.%M.%S.events", time.localtime(session.state.started + start_s))
 
 
 def _kept_note(note: Any) -> KeptNote:

@@ -18,7 +18,7 @@ from bridge.channel import ChannelBroken, pack, receive_async
 from bridge.events import EventHub
 from bridge.jobs import ABANDONED_LEASE_S, Jobs
 from bridge.live.found import found_sources
-from bridge.live.keeping import Keeper
+from bridge.live.keeping import NOTHING_HEARD, Keeper
 from bridge.live.live_session import LiveSession
 from bridge.live.note_log import NoteLog
 from bridge.live.reastream_port import ReaStreamPort
@@ -38,7 +38,7 @@ from protocol.live import (
     ReaStreamSource,
     RecordingSource,
 )
-from protocol.messages import Content, Message
+from protocol.messages import BytesSource, Content, LiveHeardSource, Message
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +145,27 @@ class LiveSessions:
         check_options(request.options)
         options = {**session.request.options, **request.options}
         return await self._keeper.keep(session, request.formats, options, request.seconds, request.bars)
+
+    async def heard(self, source: LiveHeardSource) -> tuple[BytesSource, bytes]:
+        """What a session heard lately, as a source for a job.
+
+        Raises:
+            Refused: there is no session, or it heard nothing.
+        """
+        if source.live:
+            session = self._found(source.live)
+        elif self._sessions:
+            session = next(reversed(self._sessions.values()))
+        else:
+            raise Refused(
+                "unknown_live",
+                "Nothing was played yet: no live session runs.",
+                "Start one: scorebridge live, or REAPER.",
+            )
+        made, content = await self._keeper.document(session, source.seconds)
+        if not content:
+            raise Refused("nothing_heard", NOTHING_HEARD, "Is the live session's source sending? Its level shows it.")
+        return made, content
 
     async def sources(self, kinds: list[str]) -> list[LiveSourceInfo]:
         """What could be listened to."""

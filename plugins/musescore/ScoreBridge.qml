@@ -685,7 +685,7 @@ MuseScore {
                         if (root.view.link !== "ready") {
                             return root.view.link === "absent";
                         }
-                        var hasSource = root.task.source === "file" ? pathBox.text !== "" : root.hasScore;
+                        var hasSource = root.task.source === "live" || (root.task.source === "file" ? pathBox.text !== "" : root.hasScore);
                         return root.readiness.isReady && hasSource;
                     }
                     onClicked: root.act()

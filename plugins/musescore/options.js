@@ -18,6 +18,7 @@ function words() {
         minimum_note: [qsTr("Shortest note (ms)"), qsTr("Shorter ones are left out")],
         pitch_bends: [qsTr("Pitch bends"), qsTr("Report bends and vibrato")],
         pedal: [qsTr("Pedal"), qsTr("keys: as a controller; sounding: notes last as long as they sound")],
+        last_measures: [qsTr("Last measures"), qsTr("How many measures of what was played are kept; empty keeps eight")],
         split_point: [qsTr("Split point"), qsTr("MIDI pitch from which notes go to the upper staff; empty follows the hands")],
         swing: [qsTr("Swing"), qsTr("Length of the first of two eighths: 0.5 is straight, 0.67 a triplet")],
         deadpan: [qsTr("Exactly as written"), qsTr("No expression: plain lengths and loudness")],

@@ -64,6 +64,9 @@ function view(self) {
     };
 }
 
+var LAST_MEASURES = 8; // of what was just played, where nothing is chosen
+var SLOWEST_MEASURE_S = 8;
+
 // ---- a job ---------------------------------------------------------------------------------------------------------
 
 // Where the music of a task comes from: each begins a job, which reads or submits.
@@ -85,6 +88,10 @@ var SOURCES = {
         } else {
             submit(self, job, source);
         }
+    },
+    live: function (self, job) {
+        job.options.last_measures = job.options.last_measures || LAST_MEASURES;
+        submit(self, job, { kind: "live", seconds: job.options.last_measures * SLOWEST_MEASURE_S });
     }
 };
 

@@ -3,7 +3,7 @@
 //
 // id          stable name
 // title, about  what the user reads
-// source      where the music comes from: "selection" (read by cursor) or "file" (a path)
+// source      where the music comes from: "selection" (read by cursor), "file" (a path) or "live" (a session's last bars)
 // from, to    the direction, in the words of `welcome.directions`
 // targets     formats to ask the daemon for; the first is delivered
 // delivery    what is done with the result: "file" (play, open) or "score" (inserted, or a new score)
@@ -26,6 +26,13 @@ function tasks() {
             from: "audio", to: "notation", targets: ["notes", "musicxml"], delivery: "score", hasBeats: true,
             engines: [["audio", "performance"], ["performance", "notation"]],
             options: ["instrument", "quantise", "split_point", "onset_threshold", "minimum_note", "frame_threshold"]
+        },
+        {
+            id: "live", title: qsTr("Insert what was just played"), about: qsTr("The last bars of a live session"),
+            action: qsTr("Insert it"), source: "live",
+            from: "performance", to: "notation", targets: ["notes", "musicxml"], delivery: "score",
+            engines: [["performance", "notation"]],
+            options: ["last_measures", "quantise", "instrument", "split_point"]
         },
         {
             id: "read", title: qsTr("Read a page"), about: qsTr("A picture or PDF into notes"), action: qsTr("Read it"),

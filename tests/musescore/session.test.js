@@ -54,6 +54,21 @@ test("a recording that was played to the score's metronome takes the score's bea
     assert.deepEqual(world.submitted.options.tempo_map, { points: [[0, 0], [1, 2]], from: { startTick: 480 } });
 });
 
+test("what was just played goes to the selection, its last bars", () => {
+    const world = makeWorld();
+    world.pass(100);
+    world.talk.begin(task("live"), { options: { quantise: "1/8" }, destination: "selection" });
+    const view = world.pass(2000);
+    assert.equal(view.phase, "done");
+    assert.deepEqual(world.submitted.source, { kind: "live", seconds: 64 });
+    assert.deepEqual(world.submitted.options, { quantise: "1/8", last_measures: 8 });
+    assert.deepEqual(world.submitted.target, ["notes", "musicxml"]);
+    assert.ok(world.written[0].isDone);
+    world.talk.begin(task("live"), { options: { last_measures: 2 }, destination: "selection" });
+    world.pass(2000);
+    assert.deepEqual(world.submitted.source, { kind: "live", seconds: 16 });
+});
+
 test("a new score is opened by MuseScore, and where it cannot, the user is told", () => {
     for (const canOpen of [true, false]) {
         const world = makeWorld({ canOpen });

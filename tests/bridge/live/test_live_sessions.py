@@ -28,7 +28,7 @@ from protocol.live import (
     LiveStop,
     ReaStreamSource,
 )
-from protocol.messages import Content, Error, Message
+from protocol.messages import Accepted, Content, Error, LiveHeardSource, Message, Submit
 
 MELODY = [(0.2 + 0.3 * i, pitch, 0.25) for i, pitch in enumerate((60, 64, 67, 72, 71, 67))]
 SECONDS = 2.5
@@ -234,6 +234,21 @@ async def test_the_last_bars_can_be_kept(house: House, tmp_path: Path) -> None:
     options = {"tempo_map": {"bpm": 480, "meters": [{"numerator": 4, "denominator": 4}]}}
     kept = await house.ask(LiveKeep(live="one", seconds=None, bars=2, formats=["musicxml"], options=options))
     assert Path(kept.artefacts[0].path).read_text().count("<measure ") == 2
+
+
+async def test_a_job_can_begin_with_what_was_just_played(house: House, tmp_path: Path) -> None:
+    source = LiveHeardSource(seconds=10)
+    refused = await house.ask(Submit(job="early", source=source, target=["notes"]))
+    assert (refused.code, refused.job) == ("unknown_live", "early")
+    port = free_port()
+    await start(house, port)
+    assert (await house.ask(Submit(job="silent", source=source, target=["notes"]))).code == "nothing_heard"
+    await in_thread(Sending(port, packets(plucked(MELODY, SECONDS))).wait)
+    wanted = Submit(job="heard", source=source, target=["notes"], options={"last_measures": 1})
+    assert isinstance(await house.ask(wanted), Accepted)
+    done = await house.end_of("heard")
+    assert [artefact.format for artefact in done.artefacts] == ["notes"]
+    assert (await house.ask(wanted)).phase == "done"
 
 
 @pytest.mark.parametrize("stop_first", [False, True])

@@ -54,10 +54,17 @@ class ToneListener:
             beside = spectrum[max(self._bins[index] - 3, 0) : self._bins[index] + 4].max()
             if pitch in self._sounding:
                 heard += self._followed(pitch, float(loud[index]))
+            elif self._is_beside_a_new_one(pitch):
+                continue
             elif loud[index] > THRESHOLD and loud[index] >= 0.9 * beside and loud[index] > 1.5 * self._before[index]:
                 heard.append(self._begun(pitch, float(loud[index])))
         self._before = 0.5 * self._before + 0.5 * loud
         return heard
+
+    def _is_beside_a_new_one(self, pitch: int) -> bool:
+        """An onset is broad: its neighbour is heard for a moment, too."""
+        near = [self._sounding[p] for p in (pitch - 1, pitch + 1) if p in self._sounding]
+        return any(self._hop - hop < WINDOW // HOP for _, _, _, hop in near)
 
     @property
     def _now_s(self) -> float:
