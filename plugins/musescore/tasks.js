@@ -28,13 +28,6 @@ function tasks() {
             options: ["instrument", "quantise", "split_point", "onset_threshold", "minimum_note", "frame_threshold"]
         },
         {
-            id: "live", title: qsTr("Insert what was just played"), about: qsTr("The last bars of a live session"),
-            action: qsTr("Insert it"), source: "live",
-            from: "performance", to: "notation", targets: ["notes", "musicxml"], delivery: "score",
-            engines: [["performance", "notation"]],
-            options: ["last_measures", "quantise", "instrument", "split_point"]
-        },
-        {
             id: "read", title: qsTr("Read a page"), about: qsTr("A picture or PDF into notes"), action: qsTr("Read it"),
             source: "file", fileTitle: qsTr("Picture or PDF"),
             from: "image", to: "notation", targets: ["notes", "musicxml"], delivery: "score",
@@ -47,6 +40,13 @@ function tasks() {
             source: "selection", from: "notation", to: "performance", targets: ["mid"], delivery: "file", isHeard: true,
             engines: [["notation", "performance"]],
             options: ["instrument", "swing", "pedal", "quantise_strength", "quantise"]
+        },
+        {
+            id: "live", title: qsTr("Insert what was just played"), about: qsTr("The last bars of a live session"),
+            action: qsTr("Insert it"), source: "live",
+            from: "performance", to: "notation", targets: ["notes", "musicxml"], delivery: "score",
+            engines: [["performance", "notation"]],
+            options: ["last_measures", "quantise", "instrument", "split_point"]
         }
     ];
 }
