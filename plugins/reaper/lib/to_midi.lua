@@ -8,6 +8,7 @@ local settings = require("scorebridge.settings")
 local slices = require("scorebridge.slices")
 local take_time = require("scorebridge.take_time")
 local takes = require("scorebridge.takes")
+local undo = require("scorebridge.undo")
 
 local to_midi = { name = "to_midi", title = "Transcribe items to MIDI", purpose = "midi" }
 
@@ -133,13 +134,13 @@ function to_midi.finish(task, state)
   for _ = 1, MOST_ATTEMPTS do
     local take, item = takes.find(subject.project, subject.take)
     if not take then error("The item was deleted meanwhile: its notes were left out.", 0) end
-    local now, count = takes.facts(item, take), reaper.GetProjectStateChangeCount(subject.project)
+    local now, count = takes.facts(item, take), undo.changes_of_others(subject.project)
     local parts = prepared_parts(task, document, now)
     if #parts == 0 then return task:note("No notes were found.") end
     slices.wait() -- the insertion has a tick of its own
     take, item = takes.find(subject.project, subject.take)
     if take and same(now, takes.facts(item, take))
-      and count == reaper.GetProjectStateChangeCount(subject.project) then
+      and count == undo.changes_of_others(subject.project) then
       return insert.midi(subject.project, "ScoreBridge: transcribe " .. subject.name .. " to MIDI",
         with_places(task, parts, item))
     end
