@@ -158,7 +158,7 @@ export class Roll {
   }
 
   drawKeys(ink, low, high, y, row) {
-    const { width, colours } = this;
+    const { width, height, colours } = this;
     ink.font = `11px ${getComputedStyle(document.body).fontFamily}`;
     ink.textBaseline = "middle";
     ink.textAlign = "right";
@@ -171,7 +171,8 @@ export class Roll {
         ink.fillStyle = colours.line;
         ink.fillRect(KEYS_PX, y(pitch) + row, width, 1);
         ink.fillStyle = colours.soft;
-        ink.fillText(pitchName(pitch), KEYS_PX - 6, y(pitch) + row / 2);
+        const middle = y(pitch) + row / 2;
+        if (middle > 6 && middle < height - 6) ink.fillText(pitchName(pitch), KEYS_PX - 6, middle);
       }
     }
   }

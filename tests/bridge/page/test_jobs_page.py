@@ -36,6 +36,19 @@ def test_a_job_appears_while_the_page_is_open_and_its_file_can_be_saved(browser:
     assert browser.complaints() == []
 
 
+def test_the_jobs_fit_a_phone(browser: LivePage, daemon: OwnDaemon) -> None:
+    with Client(daemon.connection) as client:
+        client.translate(
+            json.dumps(DOCUMENT).encode(), "mid", source_format="events", name="long name " * 8, job="long"
+        )
+    wait_for("the job", lambda: len(browser.driver.find_elements("css selector", "#jobs li")) == 2)
+    try:
+        browser.shape(360, 740, mobile=True)
+        assert browser.run("return document.documentElement.scrollWidth") <= 360
+    finally:
+        browser.shape(1100, 1250)
+
+
 def test_from_one_page_to_the_other_nobody_has_to_come_in_again(browser: LivePage, daemon: OwnDaemon) -> None:
     browser.press("nav a[href='/live']")
     browser.wait_connected()
