@@ -1,6 +1,6 @@
 """Pages on disk: bands as the reader's own staff finder cuts them, with the labels of everything in them.
 
-    python -m model_runtime.training.image.dataset --data SCORES --out DIR [--pages 4000] [--split train|dev] [--clean]
+    python -m model_runtime.training.image.dataset --data SCORES --out DIR [--pages 4000] [--split dev] [--fonts DIR]
 
 One `.npz` a page, so an interrupted run goes on where it stopped. The split `test` is never read.
 """
@@ -8,12 +8,14 @@ One `.npz` a page, so an interrupted run goes on where it stopped. The split `te
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import multiprocessing
 import os
 import sys
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from model_runtime.training.corpus import TRAINING_SPLITS, read_index, root_of
 from model_runtime.training.image.degrade import Damage, degrade
 from model_runtime.training.image.labels import FIELDS, NONE, PageLabels
 from model_runtime.training.image.pages import PageMaker, printed_score, random_options
+from model_runtime.training.image.shapes import other_shapes
 from model_runtime.unified.bands import cut_band, in_line, line_of
 from model_runtime.unified.glyph_classes import GROUP_OF, GROUPS, KINDS, OWN_STAFF
 from model_runtime.unified.page_light import flatten
@@ -165,14 +168,18 @@ def load_bands(path: Path) -> list[Band]:
     return result
 
 
-def build_score(source: Path, folder: Path, name: str, seed: list[int], clean: bool = False) -> None:
+def build_score(
+    source: Path, folder: Path, name: str, seed: list[int], clean: bool = False, fonts: Sequence[Path] = ()
+) -> None:
     """Draw a score in a few styles, damage and cut the pages and save them, then what was counted as `<name>.json`."""
     rng = np.random.default_rng(seed)
     counts: Counter[str] = Counter(scores=1)
     root = printed_score(root_of(source), rng)
     maker = None if root is None else PageMaker(root)
     for style in range(0 if maker is None else STYLES):
-        drawn = maker.pages(random_options(rng), _DRAWN_SPACE_PX, PAGES, rng)  # type: ignore[union-attr]
+        options = random_options(rng)
+        reshape = str if clean else functools.partial(other_shapes, rng=rng, fonts=fonts)
+        drawn = maker.pages(options, _DRAWN_SPACE_PX, PAGES, rng, reshape)  # type: ignore[union-attr]
         for number, page in enumerate(drawn):
             damage = Damage.random(rng)
             if clean:
@@ -192,7 +199,9 @@ def _store(target: Path, bands: list[Band]) -> None:
     temporary.replace(target)
 
 
-def build(data: Path, out: Path, split: str, pages: int, seed: int = 1, *, clean: bool = False) -> dict[str, int]:
+def build(
+    data: Path, out: Path, split: str, pages: int, seed: int = 1, *, clean: bool = False, fonts: Path | None = None
+) -> dict[str, int]:
     """Make pages until there are so many; returns what was counted over all of them.
 
     Each score is drawn in a process of its own: the engraver ends the whole process on a few of them.
@@ -202,6 +211,7 @@ def build(data: Path, out: Path, split: str, pages: int, seed: int = 1, *, clean
     splits = TRAINING_SPLITS if split == "train" else (split,)
     names = [name for name, own in read_index(data) if own in splits]
     processes: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    others = sorted(fonts.glob("*.otf")) if fonts else []
     round_ = 0
     while True:
         for name in np.random.default_rng([seed, round_]).permutation(names):
@@ -211,7 +221,9 @@ def build(data: Path, out: Path, split: str, pages: int, seed: int = 1, *, clean
             if (folder / f"{task}.json").exists():
                 continue
             seeds = [seed, round_, zlib.crc32(str(name).encode())]
-            process = processes.Process(target=build_score, args=(data / f"{name}.mxl", folder, task, seeds, clean))
+            process = processes.Process(
+                target=build_score, args=(data / f"{name}.mxl", folder, task, seeds, clean, others)
+            )
             process.start()
             process.join()
             if process.exitcode:
@@ -236,10 +248,19 @@ def main() -> None:
     parser.add_argument("--split", choices=("train", "dev"), default="train")
     parser.add_argument("--pages", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fonts", type=Path, help="folder of SMuFL fonts (.otf) whose signs are drawn as well")
     parser.add_argument("--clean", action="store_true", help="undamaged, into <split>-clean")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    build(arguments.data, arguments.out, arguments.split, arguments.pages, arguments.seed, clean=arguments.clean)
+    build(
+        arguments.data,
+        arguments.out,
+        arguments.split,
+        arguments.pages,
+        arguments.seed,
+        clean=arguments.clean,
+        fonts=arguments.fonts,
+    )
 
 
 if __name__ == "__main__":

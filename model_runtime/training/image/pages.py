@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -231,9 +231,18 @@ class PageMaker:
             share_beams(part)  # for the labels; Verovio would draw a chord's beam once for each of its notes
 
     def pages(
-        self, options: dict[str, Any], space_px: float, most: int, rng: np.random.Generator
+        self,
+        options: dict[str, Any],
+        space_px: float,
+        most: int,
+        rng: np.random.Generator,
+        reshape: Callable[[str], str] = str,
     ) -> Iterator[DrawnPage]:
-        """At most so many pages, chosen at random, drawn at about `space_px` to the staff space."""
+        """At most so many pages, chosen at random, drawn at about `space_px` to the staff space.
+
+        Args:
+            reshape: Gives the signs of an SVG page other shapes, as `shapes.other_shapes` does.
+        """
         if not self._loaded:
             return
         self._toolkit.setOptions(options)
@@ -244,4 +253,4 @@ class PageMaker:
             width = round(options["pageWidth"] / (2 * _UNIT) * space_px)
             labels = page_labels(svg, self._notes, width)
             if labels is not None and labels.staves:
-                yield DrawnPage(grey_page(svg, width), labels)
+                yield DrawnPage(grey_page(reshape(svg), width), labels)

@@ -16,6 +16,7 @@ from model_runtime.unified.glyph_classes import DENOMINATORS, GROUP_NAMES, LONGE
 CHUNK_COLUMNS = 128  # cells: 64 staff spaces
 _SPREAD_COLUMNS, _SPREAD_ROWS = 0.55, 0.35
 _COLUMN = {name: i for i, name in enumerate(FIELDS)}
+STRETCH = (0.86, 1.16)
 UNKNOWN = -100  # a class that is not known, as `cross_entropy` passes it over
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -123,27 +124,48 @@ class Pool:
 
     def batch(self, size: int, columns: int = CHUNK_COLUMNS) -> tuple[Floats, Targets]:
         """Bands (size, 1, BAND_HEIGHT_PX, columns · CELL_PX) from 0 to 1 and their targets."""
-        rng = self._rng
         pixels = np.zeros((size, 1, BAND_HEIGHT_PX, columns * CELL_PX), np.float32)
         chosen = []
         for slot in range(size):
-            rare = rng.random() < 0.3
-            band = self.bands[int(rng.choice(len(self.bands), p=self._rare_shares if rare else self._shares))]
+            stretch = float(self._rng.uniform(*STRETCH)) if self._spoil and self._rng.random() < 0.6 else 1.0
+            rare = bool(self._rng.random() < 0.3)
+            band = stretched(self.bands[self._number(rare=rare)], stretch)
             total = band.pixels.shape[1] // CELL_PX
-            first = int(rng.integers(min(total - columns, 0), max(total - columns, 0) + 1))
-            if rare:
-                weights = self._rarity[band.values[:, 0]] ** 3
-                label = int(rng.choice(len(band.x), p=weights / weights.sum()))
-                at = int(cells_of(band.x[label : label + 1], band.positions[label : label + 1])[0][0])
-                lowest, highest = min(total - columns, 0), max(total - columns, 0)
-                first = int(np.clip(at - rng.integers(4, columns - 4), lowest, highest))
+            first = self._first_column(band, total, columns, rare=rare)
             a, b = max(first, 0), min(first + columns, total)
             part = band.pixels[:, a * CELL_PX : b * CELL_PX].astype(np.float32) / 255.0
             pixels[slot, 0, :, (a - first) * CELL_PX : (b - first) * CELL_PX] = part
             chosen.append((band, float(first)))
             if self._spoil:
-                pixels[slot, 0] = spoilt(pixels[slot, 0], rng)
+                pixels[slot, 0] = spoilt(pixels[slot, 0], self._rng)
         return pixels, targets_of(chosen, columns)
+
+    def _number(self, *, rare: bool) -> int:
+        return int(self._rng.choice(len(self.bands), p=self._rare_shares if rare else self._shares))
+
+    def _first_column(self, band: Band, total: int, columns: int, *, rare: bool) -> int:
+        """Where a chunk of a band begins: anywhere, or so that something rare is within it."""
+        lowest, highest = min(total - columns, 0), max(total - columns, 0)
+        if not rare:
+            return int(self._rng.integers(lowest, highest + 1))
+        weights = self._rarity[band.values[:, 0]] ** 3
+        label = int(self._rng.choice(len(band.x), p=weights / weights.sum()))
+        at = int(cells_of(band.x[label : label + 1], band.positions[label : label + 1])[0][0])
+        return int(np.clip(at - self._rng.integers(4, columns - 4), lowest, highest))
+
+
+def stretched(band: Band, factor: float) -> Band:
+    """A band whose signs are wider or narrower than drawn."""
+    if factor == 1.0:
+        return band
+    width = max(round(band.pixels.shape[1] * factor) // CELL_PX, 1) * CELL_PX
+    at = (np.arange(width) + 0.5) / factor - 0.5
+    left = np.clip(np.floor(at).astype(int), 0, band.pixels.shape[1] - 1)
+    right = np.minimum(left + 1, band.pixels.shape[1] - 1)
+    share = np.clip(at - left, 0, 1).astype(np.float32)
+    pixels = band.pixels[:, left] * (1 - share) + band.pixels[:, right] * share
+    x = (band.x + MARGIN_SPACES) * factor - MARGIN_SPACES
+    return Band(pixels.astype(np.uint8), x.astype(np.float32), band.positions, band.values)
 
 
 def spoilt(pixels: Floats, rng: np.random.Generator) -> Floats:

@@ -112,6 +112,33 @@ def heads_read(systems: list[ReadSystem]) -> tuple[Heads, Full]:
     return places, full
 
 
+def line_heads_of_score(root: ET.Element) -> tuple[dict[int, str], int]:
+    """Clef of each staff, as "G2", and fifths of the key at the start of the first part."""
+    clefs, fifths = {1: "G2", 2: "F4"}, 0
+    measure = root.find("part/measure")
+    for attributes in [] if measure is None else measure.findall("attributes")[:1]:
+        fifths = int(attributes.findtext("key/fifths", "0"))
+        for clef in attributes.findall("clef"):
+            clefs[int(clef.get("number", "1"))] = clef.findtext("sign", "G") + clef.findtext("line", "2")
+    return clefs, fifths
+
+
+def line_heads_read(systems: list[ReadSystem]) -> tuple[dict[int, str], int]:
+    """The same out of what the reader saw before the first note of the first system."""
+    clefs: dict[int, str] = {}
+    keys: Counter[int] = Counter()
+    before = 0
+    for part in systems[0].parts if systems else ():
+        first = min((g.x for g in part.glyphs if g.kind.startswith(("head:", "rest:"))), default=0.0)
+        for glyph in part.glyphs:
+            if glyph.x < first and glyph.kind.startswith("clef:"):
+                clefs.setdefault(before + glyph.staff, f"{glyph.kind[5:]}{glyph.position // 2 + 1}")
+            elif glyph.x < first and glyph.kind.startswith("glyph-key:"):
+                keys[int(glyph.kind.rpartition(":")[2])] += 1
+        before += part.staves
+    return clefs, keys.most_common(1)[0][0] if keys else 0
+
+
 def measured(reader: ImageReader, folder: Path) -> dict[str, object]:
     """F1 over all systems and by piece, and seconds a system."""
     from PIL import Image
@@ -124,10 +151,16 @@ def measured(reader: ImageReader, folder: Path) -> dict[str, object]:
         started = time.perf_counter()
         systems = reader.read_page(page)
         spent.append(time.perf_counter() - started)
-        truth = heads_of_score(ET.parse(path.with_suffix(".musicxml")).getroot())
+        root = ET.parse(path.with_suffix(".musicxml")).getroot()
+        truth = heads_of_score(root)
+        clefs, fifths = line_heads_of_score(root)
+        clefs_read, fifths_read = line_heads_read(systems)
         for name in (path.parent.name, "all"):
             counts = totals.setdefault(name, Counter())
             counts["systems"] += 1
+            counts["clefs right"] += sum(clefs_read.get(staff) == clef for staff, clef in clefs.items())
+            counts["clefs"] += len(clefs)
+            counts["keys right"] += fifths == fifths_read
             counts["systems with two staves"] += sum(part.staves for s in systems for part in s.parts) == 2
             read = heads_read(systems)
             _count(counts, "heads", read[0], truth[0])
@@ -138,6 +171,8 @@ def measured(reader: ImageReader, folder: Path) -> dict[str, object]:
             name: {
                 "systems": c["systems"],
                 "two_staves": c["systems with two staves"],
+                "clefs_right": round(c["clefs right"] / max(c["clefs"], 1), 4),
+                "keys_right": round(c["keys right"] / c["systems"], 4),
                 "heads": c["heads there"],
                 "heads_read": c["heads read"],
                 "head_f1": round(2 * c["heads hit"] / max(c["heads read"] + c["heads there"], 1), 4),
