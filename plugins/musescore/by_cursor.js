@@ -40,9 +40,11 @@ function insert(api, score, document, sorted, options, warnings) {
 
 // Makes the score long enough, and gives it the document's signatures.
 function prepare(api, score, seeker, document, sorted, options, scale, warnings) {
-    Layout.lengthen(score, sorted.end);
     if (options.signatures !== false) {
         Signatures.addMeters(api, score, seeker, document, sorted, scale, warnings);
+    }
+    Layout.lengthen(score, sorted.end);
+    if (options.signatures !== false) {
         Signatures.addKeys(api, score, seeker, document, sorted, scale, warnings);
     }
     if (sorted.ties && Layout.measuresOf(score).length < 2) {

@@ -85,9 +85,11 @@ function show(api, name) {
 function insert(api, score, document, sorted, options, warnings) {
     var seeker = Layout.seeker(score);
     var scale = api.division / (document.ticks_per_quarter || 480);
-    Layout.lengthen(score, sorted.end);
     if (options.signatures !== false) {
         Signatures.addMeters(api, score, seeker, document, sorted, scale, warnings);
+    }
+    Layout.lengthen(score, sorted.end);
+    if (options.signatures !== false) {
         Signatures.addKeys(api, score, seeker, document, sorted, scale, warnings);
     }
     seeker.restart();

@@ -8,28 +8,41 @@ var SAME_TEMPO = 0.1; // quarter notes a minute
 // Adds the time signatures at which the document differs from the score, and behind the range the score's own again.
 function addMeters(api, score, seeker, document, sorted, scale, warnings) {
     var meters = document.meters || [];
+    var ownEnd = endOf(Layout.measuresOf(score));
     for (var i = 0; i < meters.length; i++) {
-        var measures = Layout.measuresOf(score);
         var tick = sorted.start + meters[i].tick * scale;
-        var index = Layout.indexAt(measures, tick);
-        var nominal = measures[index].measure.timesigNominal;
+        Layout.lengthen(score, tick + 1);
+        var measures = Layout.measuresOf(score);
+        var measure = measures[Layout.indexAt(measures, tick)];
+        var nominal = measure.measure.timesigNominal;
         if (nominal.numerator === meters[i].numerator && nominal.denominator === meters[i].denominator) {
             continue;
         }
-        if (Math.abs(measures[index].start - tick) > 0.5) {
+        if (Math.abs(measure.start - tick) > 0.5) {
             warnings.meter = (warnings.meter || 0) + 1; // within a measure of the score
             continue;
         }
-        var next = measures[Layout.indexAt(measures, sorted.end)];
-        if (next.start >= sorted.end - 0.5 && next.start > tick) {
-            addMeter(api, seeker, next.start, nominal.numerator, nominal.denominator);
+        var next = measures[Layout.indexAt(measures, sorted.end)].start;
+        if (next > sorted.end - 0.5 && next > tick && next < ownEnd) {
+            addMeter(api, score, seeker, next, nominal.numerator, nominal.denominator);
         }
-        addMeter(api, seeker, tick, meters[i].numerator, meters[i].denominator);
-        Layout.lengthen(score, sorted.end);
+        addMeter(api, score, seeker, tick, meters[i].numerator, meters[i].denominator);
     }
 }
 
-function addMeter(api, seeker, tick, numerator, denominator) {
+function endOf(measures) {
+    return measures[measures.length - 1].end;
+}
+
+// MuseScore 3 drops the last measure with a time signature if that was appended in the same command and has no end yet.
+function addSpareMeasure(score) {
+    if (score.lastSegment.tick < endOf(Layout.measuresOf(score)) - 0.5) {
+        score.appendMeasures(1);
+    }
+}
+
+function addMeter(api, score, seeker, tick, numerator, denominator) {
+    addSpareMeasure(score);
     var signature = api.newElement(api.Element.TIMESIG);
     signature.timesig = api.fraction(numerator, denominator);
     seeker.restart();
