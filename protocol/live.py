@@ -6,6 +6,7 @@ since the first sample (or MIDI message) that the session took from it.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -100,24 +101,23 @@ class MidiSource(Content):
     port: str = ""
 
 
+_REASTREAM = re.compile(r"reastream(-midi)?(?::(.*?))?(?:@(?:(.+):)?(\d+))?", re.DOTALL)
+
+
 def source_fields(value: Any) -> Any:
     """A source's fields from its short form: `KIND` or `KIND:WHERE`; anything but text is left as it is.
 
-    `reastream:NAME`, `reastream-midi:NAME` (each with `@PORT` or `@HOST:PORT`), `soundcard:DEVICE`, `jack:PORT,PORT`,
-    `recording:/PATH`, `file:/PATH`, `midi:PORT`.
+    `reastream:NAME`, `reastream-midi:NAME` (each with `@PORT` or `@HOST:PORT` behind it), `soundcard:DEVICE`,
+    `jack:PORT,PORT`, `recording:/PATH`, `file:/PATH`, `midi:PORT`.
     """
     if not isinstance(value, str):
         return value
+    stream = _REASTREAM.fullmatch(value)
+    if stream is not None:
+        midi, identifier, host, port = stream.groups()
+        fields = {"kind": "reastream", "carries": "midi" if midi else "audio", "identifier": identifier or ""}
+        return fields | ({"host": host} if host else {}) | ({"port": port} if port else {})
     kind, _, where = value.partition(":")
-    if kind in ("reastream", "reastream-midi"):
-        carries = "midi" if kind.endswith("midi") else "audio"
-        identifier, at, address = where.rpartition("@")
-        if not at:
-            return {"kind": "reastream", "carries": carries, "identifier": where}
-        host, _, port = address.rpartition(":")
-        return {"kind": "reastream", "carries": carries, "identifier": identifier, "port": port} | (
-            {"host": host} if host else {}
-        )
     if kind == "jack":
         return {"kind": kind, "ports": [port for port in where.split(",") if port]}
     field = {"soundcard": "device", "recording": "path", "file": "path", "midi": "port"}.get(kind)

