@@ -6,7 +6,7 @@ local settings = require("scorebridge.settings")
 local SettingsWindow = {}
 SettingsWindow.__index = SettingsWindow
 
-local WIDTH, HEIGHT = 460, 590
+local WIDTH, HEIGHT = 460, 615
 local MARGIN, ROW, FOOT = 12, 25, 62
 local ESCAPE = 27
 local YES = 6
