@@ -67,6 +67,12 @@ def aims(benchmark: str, figures: Mapping[str, float]) -> dict[str, list[Aim]]:
             others = [f"note_f1_{engine}_{task}" for engine in ENGINES["notation"][1:]]
             found[f"note_f1_scorebridge_{task}"] = [Aim("≥", other) for other in others]
         found["full_measures"] = [Aim("=", 100.0)]
+    elif benchmark == "musescore":
+        found = {name: [Aim("≥", 99.0)] for name in ("round_trip_equal_percent", "cursor_equal_percent")}
+        found |= {name: [Aim("≥", 30.0)] for name in ("round_trip_scores", "musescore4_scores")}
+        found |= {f"insert_{way}_400_bars_s": [Aim("≤", 3.0)] for way in ("cursor", "paste")}
+        found |= {"read_400_bars_s": [Aim("≤", 1.0)], "longest_slice_ms": [Aim("≤", 100.0)]}
+        found["undone_scores"] = [Aim("=", 60.0)]
     elif benchmark == "load":
         found = {name: [Aim("=", 0.0)] for name in ("jobs_lost", "jobs_doubled", "jobs_lost_after_malformed")}
         found["malformed_survived"] = [Aim("=", "malformed_sent")]
