@@ -100,6 +100,7 @@ class Daemon:
             await self._open_doors(Core(self.settings, jobs, self.events, live, scores, self._end_for_client))
             for event in lost:
                 self.events.publish(event)
+            live.recover()
         except (OSError, JournalFull) as error:
             await self.stop()
             raise CannotStart(f"ScoreBridge cannot use its folder {self.settings.data}: {error}.") from error

@@ -7,6 +7,7 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bridge.events import EventHub
@@ -90,6 +91,21 @@ class Keeper:
         start_s = kept.notes[0].onset_s if kept.notes else 0.0  # bars begin with what was played
         content = await asyncio.to_thread(_document, kept, start_s)
         return BytesSource(format="events", name=_name(session, start_s)), content if kept.notes else b""
+
+    async def recovered(self, path: Path) -> str | None:
+        """Hand in a job that makes a MIDI file of a log that was left behind; returns its id, None without notes."""
+        kept = await asyncio.to_thread(read_log, path, 0.0)
+        if not kept.notes:
+            return None
+        start_s = kept.notes[0].onset_s
+        name = time.strftime("live until %Y-%m-%d %H.%M.%S.events", time.localtime(path.stat().st_mtime))
+        source = BytesSource(format="events", name=name)
+        submit = Submit(job=f"live-recovered-{path.stem}", source=source, target=["mid"])
+        content = await asyncio.to_thread(_document, kept, start_s)
+        answer = await self._jobs.submit(submit, (content,), "live", None, "")
+        if isinstance(answer, Rejected):
+            raise ValueError(answer.message)
+        return submit.job
 
     async def _files(
         self, session: LiveSession, kept: Kept, start_s: float, formats: list[Any], options: dict[str, Any]

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import math
 import uuid
+from collections.abc import Coroutine
 from typing import Any
 
 from bridge.access import Refused
@@ -74,7 +75,7 @@ class LiveSessions:
         self._ports: dict[tuple[str, int], ReaStreamPort] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
-        self._clear_old_logs()
+        self._left_behind = sorted(settings.live_folder.glob("*.notes"))
 
     # ---- what clients ask ------------------------------------------------------------------------------------------
 
@@ -104,6 +105,21 @@ class LiveSessions:
         self.renew(session)
         self._follow(session)
         return session.started
+
+    def recover(self) -> None:
+        """Make MIDI files of what was heard in sessions that an earlier daemon left in the middle."""
+        if self._left_behind:
+            self._background(self._recover())
+
+    async def _recover(self) -> None:
+        for path in self._left_behind:
+            try:
+                kept = await self._keeper.recovered(path)
+                if kept is not None:
+                    log.warning("A live session was cut off; what it had heard is the job %s", kept)
+                path.unlink()
+            except (OSError, ValueError):
+                log.exception("The live session in %s could not be recovered", path)
 
     async def stop(self, live: str, reason: str = "stopped") -> LiveEnded:
         """Stop a session and wait for its last event; one that has ended answers with that.
@@ -207,6 +223,10 @@ class LiveSessions:
     # ---- starting --------------------------------------------------------------------------------------------------
 
     def _again(self, known: LiveSession, request: LiveStart) -> LiveStarted:
+        if known.active and known.started is None:
+            raise Refused(
+                "busy", "This live session is just being started.", "Wait for the answer to the first request."
+            )
         if known.started is None or not known.active or known.request.source.kind != request.source.kind:
             raise Refused(
                 "live_exists", "A live session was held under this id.", "Choose a new id for every session, a UUID."
@@ -290,9 +310,7 @@ class LiveSessions:
     # ---- following -------------------------------------------------------------------------------------------------
 
     def _follow(self, session: LiveSession) -> None:
-        task = asyncio.create_task(self._run(session), name=f"live {session.id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._background(self._run(session))
 
     async def _run(self, session: LiveSession) -> None:
         """Hear the process out, then give the session its end."""
@@ -344,9 +362,12 @@ class LiveSessions:
 
     def _end_if_stuck(self, session: LiveSession) -> None:
         if session.active and session.worker is not None and session.worker.process.poll() is None:
-            task = asyncio.create_task(session.worker.end(WorkerEnded("stopped", "The session did not stop.")))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._background(session.worker.end(WorkerEnded("stopped", "The session did not stop.")))
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _end_worker(self, session: LiveSession) -> None:
         if session.worker is not None:
@@ -412,12 +433,6 @@ class LiveSessions:
         for session in ended[:-REMEMBERED]:
             del self._sessions[session.id]
             session.log.path.unlink(missing_ok=True)
-
-    def _clear_old_logs(self) -> None:
-        """Remove what an earlier daemon left."""
-        for path in self._settings.live_folder.glob("*.notes"):
-            with contextlib.suppress(OSError):
-                path.unlink()
 
     async def _reastream_senders(self) -> list[LiveSourceInfo]:
         wanted = ReaStreamSource()

@@ -14,6 +14,8 @@ import pytest
 from band import Ears, Sending, free_port, midi_packet, packets, plucked, until
 from house import Build, House
 
+from bridge.live.heard import Heard
+from bridge.live.note_log import NoteLog
 from protocol.live import (
     LiveEnded,
     LiveKeep,
@@ -335,6 +337,23 @@ async def test_shutting_down_ends_sessions_with_their_files(house: House, ears: 
     until(lambda: not ears.down)
     refused = await house.ask(LiveStart(live="two", source=ReaStreamSource(port=port)))
     assert refused.code == "shutting_down"
+
+
+async def test_what_a_session_had_heard_when_the_daemon_was_killed_is_a_midi_file_after_its_restart(
+    build: Build, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data" / "live"
+    folder.mkdir(parents=True)
+    log = NoteLog(folder / "abc.notes")
+    log.add([Heard(n, "confirmed", 60 + n, 5.0 + n, None if n == 2 else 5.5 + n, 80, 1.0) for n in range(3)])
+    log.close()
+    NoteLog(folder / "empty.notes").close()
+    house = await build()
+    house.live.recover()
+    done = await house.end_of("live-recovered-abc")
+    notes = [m.note for m in mido.MidiFile(done.artefacts[0].path) if m.type == "note_on" and m.velocity]
+    assert notes == [60, 61, 62]
+    await house.until(lambda: not list(folder.glob("*.notes")))
 
 
 async def test_sources_are_listed_with_what_is_missing_for_the_rest(house: House) -> None:
