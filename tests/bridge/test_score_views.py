@@ -55,6 +55,11 @@ class Stage:
         return await self.views.show(LiveScore(live=live, bars=bars, width=width))
 
 
+def processes() -> list[psutil.Process]:
+    """Those that follow sessions."""
+    return [child for child in psutil.Process().children() if "bridge.score_view_process" in child.cmdline()]
+
+
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Callable[..., Stage]]:
     made: list[Stage] = []
@@ -66,7 +71,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Callable[..., Stage]]:
     yield build
     for one in made:
         await one.views.close()
-    assert [child for child in psutil.Process().children() if "score_view_process" in " ".join(child.cmdline())] == []
+    assert processes() == []
 
 
 async def test_who_looks_late_sees_what_was_played_and_hears_of_what_follows(stage: Callable[..., Stage]) -> None:
@@ -118,9 +123,9 @@ async def test_nobody_looking_costs_nothing(stage: Callable[..., Stage], monkeyp
     now = stage(**MAP)
     now.begin()
     now.play(4)
-    assert psutil.Process().children() == []
+    assert processes() == []
     await now.show()
-    [process] = psutil.Process().children()
+    [process] = processes()
     monkeypatch.setattr(score_views, "UNWATCHED_S", 0.0)
     now.clock(3.0)
     async with asyncio.timeout(20):

@@ -14,7 +14,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnDaemon]:
     own.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivePage]:
     page = LivePage(tmp_path_factory.mktemp("downloads"))
     yield page
