@@ -167,6 +167,7 @@ MuseScore {
     // ---- what the user does ----------------------------------------------------------------------------------------
 
     function act() {
+        refresh(); // what is shown may be a tick old
         if (view.isBusy) {
             return;
         }

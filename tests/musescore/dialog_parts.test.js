@@ -129,7 +129,7 @@ test("a task that the daemon cannot do has the daemon's own reason and hint", ()
         ],
         formats: { audio: { read: ["wav", "mp3"] } }
     };
-    const [, transcribe, read] = tasks.tasks();
+    const [transcribe, read] = ["transcribe", "read"].map((id) => tasks.tasks().find((task) => task.id === id));
     assert.deepEqual(tasks.readiness(read, welcome), { isReady: false, message: "No engine reads images.", hint: "Scan elsewhere." });
     assert.equal(tasks.readiness(transcribe, welcome).isReady, true);
     assert.deepEqual(tasks.engineChoices(transcribe, welcome).map((engine) => engine.name), ["a", "c"]);

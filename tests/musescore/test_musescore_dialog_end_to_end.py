@@ -219,7 +219,7 @@ def test_cancelling_a_killed_daemon_and_a_wrong_token_leave_the_score_as_it_was(
     dialog = host.open_dialog()
     host.hears("daemon: ready")
     host.keys("2", "Tab")
-    host.type(str(long_recording(tmp_path / "long take.flac", minutes=20)))
+    host.type(str(long_recording(tmp_path / "long take.flac", minutes=12)))
 
     host.keys("Return")
     host.hears("working")
@@ -228,7 +228,7 @@ def test_cancelling_a_killed_daemon_and_a_wrong_token_leave_the_score_as_it_was(
     host.keys("Escape")
     host.hears("cancelled")
     host.picture("cancelled", dialog)
-    assert [state.phase for state in daemon.connected.jobs()] == ["cancelled"]
+    assert daemon.connected.jobs()[0].phase == "cancelled"
 
     host.keys("2", "Return")
     host.hears("working")
