@@ -8,6 +8,8 @@ Figures:
     note_f1_<engine>_<file>            onsets and offsets, where the truth has offsets
     onset_agreement_<engine>_<file>    the same against the output of another model, which is no truth
     onset_f1_<engine>_bach10_mean      the mean of the five chorales
+    live_onset_f1_reader_<file>        the same as the reader hears it live, 93 ms after each onset
+    live_core_share_reader             processor time for a second of live listening, in pieces of 12 ms
     reader_x_real_time                 seconds of music that the audio reader reads in one, the median over the files
     hour_peak_extra_mb                 peak memory for 60 minutes less that for one minute
     hour_time_ratio                    time for 60 minutes divided by 60 times that for one minute
@@ -41,8 +43,11 @@ from model_runtime.engines.audio_reader import AudioReaderEngine
 from model_runtime.engines.base import Context, Engine
 from model_runtime.engines.basic_pitch import BasicPitch
 from model_runtime.engines.transkun import Transkun
+from model_runtime.files.audio import resampled
 from model_runtime.modality import Audio, Performance
 from model_runtime.options import Options
+from model_runtime.unified.audio_front_end import SAMPLE_RATE
+from model_runtime.unified.audio_reader import listener
 
 Notes = npt.NDArray[np.float64]  # (notes, 3): onset and offset in seconds, pitch
 
@@ -67,7 +72,7 @@ def main() -> None:
         music += [clip(recording, 5.0, 15.0, Path(scratch)) for recording in whole[: _SPEED_FILES - len(whole)]]
         found, figures, rows = _beside_the_package(music)
         found |= _piano(music)
-        figures |= _means(found, music)
+        figures |= _means(found, music) | _live(whole)
         figures |= _accuracy(music, found, rows)
         figures |= _hour(Path(scratch))
     rows.append({"file": "60 minutes", "ours s": figures["hour_s"]})
@@ -161,6 +166,26 @@ def _means(found: dict[tuple[str, str], Notes], music: Sequence[Recording]) -> d
         )
         for engine in _ENGINES[:3]
     }
+
+
+def _live(music: Sequence[Recording]) -> dict[str, float]:
+    """What a live session hears in the recordings, and what that costs."""
+    figures: dict[str, float] = {}
+    used_s = lasted_s = 0.0
+    for recording in music:
+        audio = files.read(recording.path)
+        assert isinstance(audio, Audio)
+        samples = np.concatenate([block.reshape(-1) for block in resampled(audio, SAMPLE_RATE)])
+        ears = listener()
+        started = time.process_time()
+        heard = [note for start in range(0, len(samples), 256) for note in ears.listen(samples[start : start + 256])]
+        heard += ears.finish()
+        used_s, lasted_s = used_s + time.process_time() - started, lasted_s + audio.duration_s
+        notes = {note.number: (note.onset_s, note.offset_s, note.pitch) for note in heard if note.offset_s is not None}
+        found = np.array(list(notes.values()), np.float64).reshape(-1, 3)
+        measure = "live_onset_f1" if recording.is_truth else "live_onset_agreement"
+        figures[f"{measure}_reader_{recording.name}"] = _f1(recording.notes, found, with_offsets=False)
+    return figures | {"live_core_share_reader": used_s / lasted_s}
 
 
 def _f1(truth: Notes, notes: Notes, *, with_offsets: bool) -> float:
