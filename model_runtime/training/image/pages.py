@@ -212,13 +212,17 @@ def random_options(rng: np.random.Generator) -> dict[str, Any]:
 
 
 class PageMaker:
-    """Draws pages of one score in any number of styles."""
+    """Draws pages of one score in any number of styles.
+
+    Attributes:
+        notes: Each note of the score by its id, with its staff counted over all parts from 0.
+    """
 
     def __init__(self, root: ET.Element) -> None:
         import verovio
 
         verovio.enableLog(verovio.LOG_OFF)
-        self._notes = number_notes(root)
+        self.notes = number_notes(root)
         self._toolkit: Any = verovio.toolkit()
         self._toolkit.setOptions(
             {
@@ -251,6 +255,6 @@ class PageMaker:
         for number in sorted(rng.permutation(count)[:most] + 1):
             svg = self._toolkit.renderToSVG(int(number))
             width = round(options["pageWidth"] / (2 * _UNIT) * space_px)
-            labels = page_labels(svg, self._notes, width)
+            labels = page_labels(svg, self.notes, width)
             if labels is not None and labels.staves:
                 yield DrawnPage(grey_page(reshape(svg), width), labels)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from model_runtime.engraving.raster import FONT_FOLDER
 from model_runtime.training.corpus import root_of
 from model_runtime.training.image.dataset import bands_of, build, load_bands, spoilt_page
 from model_runtime.training.image.degrade import Damage, Warp
 from model_runtime.training.image.labels import FIELDS, group_counts, groups_of
 from model_runtime.training.image.pages import DrawnPage, PageMaker, printed_score, random_options
-from model_runtime.training.image.samples import Pool
+from model_runtime.training.image.samples import Pool, stretched, targets_of
+from model_runtime.training.image.shapes import other_shapes
 from model_runtime.unified.bands import CELL_PX, CELL_SPACES, HIGHEST_ROW, MARGIN_SPACES
 from model_runtime.unified.glyph_classes import GROUP_NAMES, KIND_INDEX
 
@@ -115,7 +118,7 @@ def test_scores_become_pages_on_disk_and_a_second_call_makes_no_more(scores: Pat
     times = [f.stat().st_mtime_ns for f in files]
     build(scores, tmp_path, "train", 2, seed=3)
     assert [f.stat().st_mtime_ns for f in sorted((tmp_path / "train").glob("*.npz"))] == times
-    assert not any("4" == f.name.split("-")[1] for f in files)  # the split `test` is never drawn
+    assert not any(f.name.split("-")[1] == "4" for f in files)  # the split `test` is never drawn
     bands = [band for f in files for band in load_bands(f)]
     pixels, targets = Pool(files, [1]).batch(3, columns=64)
     assert pixels.shape == (3, 1, 160, 256)
@@ -124,9 +127,39 @@ def test_scores_become_pages_on_disk_and_a_second_call_makes_no_more(scores: Pat
     assert len(bands) == counted["bands"]
 
 
+def test_a_stretched_band_takes_its_labels_along(page: DrawnPage) -> None:
+    bands, _ = bands_of(page.pixels, page.labels)
+    wide = stretched(bands[1], 1.15)
+    assert wide.pixels.shape[1] > 1.1 * bands[1].pixels.shape[1]
+    targets = targets_of([(wide, 0.0)], wide.pixels.shape[1] // CELL_PX)
+    black = targets.classes["kind"] == BLACK
+    for (_, _, row, column), x in zip(targets.cells[black], targets.x[black], strict=True):
+        middle = round((column + float(x)) * CELL_PX)
+        assert wide.pixels[row * CELL_PX + 1 : row * CELL_PX + 3, middle - 1 : middle + 1].mean() > 180
+
+
+def test_other_shapes_leave_every_sign_in_its_place(scores: Path) -> None:
+    maker = PageMaker(root_of(scores / "3.mxl"))
+    maker.notes = {name: (note, staff - 1) for name, (note, staff) in maker.notes.items() if staff}  # piano alone
+    options = {**random_options(np.random.default_rng(1)), "font": "Bravura", "pageWidth": 1600, "pageHeight": 1200}
+    plain = next(maker.pages(options, 12.0, 1, np.random.default_rng(0)))
+    music = FONT_FOLDER / "ScoreBridgeMusic.ttf"
+    changed = 0
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        reshape = partial(other_shapes, rng=rng, fonts=[music])
+        drawn = next(maker.pages(options, 12.0, 1, np.random.default_rng(0), reshape))
+        assert np.array_equal(drawn.labels.places, plain.labels.places)
+        black = drawn.labels.places[drawn.labels.values[:, 0] == BLACK]
+        assert len(black) >= 2
+        assert all(ink_at(drawn.pixels, x, y) > 0.9 for x, y in black)
+        changed += not np.array_equal(drawn.pixels, plain.pixels)
+    assert changed >= 2
+
+
 def test_pages_are_drawn_in_many_styles_with_things_printed_around_the_notes(scores: Path) -> None:
     rng = np.random.default_rng(5)
-    sizes, groups = set(), {name: 0 for name in GROUP_NAMES}
+    sizes, groups = set(), dict.fromkeys(GROUP_NAMES, 0)
     for _ in range(6):
         root = printed_score(root_of(scores / "2.mxl"), rng)
         assert root is not None

@@ -46,7 +46,7 @@ def test_a_run_goes_on_from_its_checkpoint(pages: Path, tmp_path: Path) -> None:
     with Run(tmp_path, pages, SMALL, resume=False) as run:
         run.train(until=4)
         weights, chunks = run.reader.state_dict(), run.chunks
-    curve.append(tmp_path / "curve.csv", {name: 99 for name in curve.read(tmp_path / "curve.csv")[0]})
+    curve.append(tmp_path / "curve.csv", dict.fromkeys(curve.read(tmp_path / "curve.csv")[0], 99))
     with Run(tmp_path, pages, SMALL, resume=True) as again:
         assert (again.step, again.chunks) == (4, chunks)
         assert all(torch.equal(value, weights[name]) for name, value in again.reader.state_dict().items())
