@@ -12,10 +12,10 @@ import mir_eval
 import numpy as np
 import pytest
 import soundfile
-from benchmarks.musescore_window import MuseScore, Screen, converted
 from running_daemon import RunningDaemon, until
 
 import bridge
+from benchmarks.musescore_window import MuseScore, Screen, converted
 from bridge.plugin_installer import install
 from model_runtime import Options, Performance, files, translate
 from model_runtime.files.notes import notation_to_notes

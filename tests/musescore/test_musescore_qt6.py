@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.musescore_window import SCREENSHOTS
 from running_daemon import RunningDaemon
 
+from benchmarks.musescore_window import SCREENSHOTS
 from bridge.plugin_installer import install
 from model_runtime import Options, Performance, files, translate
 from model_runtime.tempo import TempoMap
