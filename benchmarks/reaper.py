@@ -10,12 +10,15 @@ out. A tick's instructions are Lua's.
 from __future__ import annotations
 
 import argparse
+import importlib
+import os
 import random
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks import report
 
@@ -60,7 +63,8 @@ def insertion(folder: Path, *, lua: str = "lua5.4", notes: int = NOTES) -> dict[
 
     Returns:
         `notes` that lie in the project, `seconds` of processor time from the first slice to the last tick, the
-        stand-in's share included, both parts' most of a tick: `preparing_script_ms`, `inserting_script_ms`, `most_instructions_of_preparing`.
+        stand-in's share included, and the most of a tick: `preparing_script_ms`, `inserting_script_ms`,
+        `most_instructions_of_preparing`.
     """
     running_reaper = _of_tests("running_reaper")
     folder.mkdir(parents=True, exist_ok=True)
@@ -130,15 +134,14 @@ def batch(folder: Path) -> dict[str, float]:
     }
 
 
-def _of_tests(name: str, folder: str = "reaper") -> object:
+def _of_tests(name: str, folder: str = "reaper") -> Any:
+    """A module that the tests use, too: the stand-in and what drives it."""
     if str(TESTS / folder) not in sys.path:
         sys.path.append(str(TESTS / folder))
-    return __import__(name)
+    return importlib.import_module(name)
 
 
 def _basic_pitch(folder: Path) -> Path:
-    import os
-
     from model_runtime.addons.known import BASIC_PITCH
 
     os.environ["SCOREBRIDGE_DATA"] = str(folder / "data")

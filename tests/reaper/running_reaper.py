@@ -17,7 +17,7 @@ import psutil
 
 FAKE = Path(__file__).parent / "fake"
 SCRIPTS = Path(__file__).parents[2] / "plugins" / "reaper"
-ANY_TIME_S = 60.0
+ANY_TIME_S = 120.0
 APART_S = 0.01
 TIED = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
 

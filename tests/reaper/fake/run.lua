@@ -18,4 +18,5 @@ for line in io.lines() do
     io.write(picture.json({ error = tostring(result) }), "\n")
   end
   io.flush()
+  if not line:find("^return host%.pass") then collectgarbage() end -- pictures are the test's rubbish, not the script's
 end
