@@ -88,8 +88,7 @@ class LiveSession:
     def stand(self, message: dict[str, Any]) -> LiveState:
         """The process's measures become the state."""
         fields = {name: message[name] for name in STATE_FIELDS}
-        if self.route is not None and self.port is not None:
-            fields["lost"] += self.route.overflowed
+        if self.port is not None:
             fields["malformed"] += self.port.malformed
         code, text, hint = self._obstacle(fields)
         self.state = self.state.model_copy(update={**fields, "code": code, "message": text, "hint": hint})

@@ -19,6 +19,9 @@ class Level:
     """Loudness of what came since it was last read."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._squares = 0.0
         self._count = 0
         self._peak = 0.0
@@ -34,7 +37,7 @@ class Level:
         """Root mean square and peak in dB below full scale; begins anew."""
         mean = self._squares / self._count if self._count else 0.0
         found = (decibels(math.sqrt(mean)), decibels(self._peak))
-        self.__init__()  # type: ignore[misc]
+        self._begin()
         return found
 
 

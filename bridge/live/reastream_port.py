@@ -34,13 +34,11 @@ class Route:
         identifier: The sender's, zero-padded; None until the first one is heard where any will do.
         magic: `AUDIO` or `MIDI`.
         packets: Where packets go.
-        overflowed: Packets that the session did not take in time.
     """
 
     identifier: bytes | None
     magic: bytes
     packets: socket.socket
-    overflowed: int = 0
 
 
 @dataclass
@@ -131,12 +129,9 @@ class ReaStreamPort:
         for route in self._routes:
             if route.magic == magic and route.identifier in (None, name):
                 route.identifier = name
-                try:
+                # A session that does not take it in time has lost it, and counts it; one that is gone has its end.
+                with contextlib.suppress(OSError):
                     route.packets.send(ARRIVAL.pack(arrival_s) + datagram)
-                except BlockingIOError:
-                    route.overflowed += 1
-                except OSError:  # the session's process is gone; its end is seen elsewhere
-                    continue
 
     def _remember(self, magic: bytes, name: bytes, now_s: float) -> None:
         sender = self._senders.get((magic, name))

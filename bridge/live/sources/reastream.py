@@ -59,7 +59,6 @@ class ReaStreamSource:
             came.popleft()
             self.counts.packets += 1
             items += self._stream.take(samples, arrival_s)
-        self.counts.lost += self._queue.fetch_overflowed()
         if not items and self._stream is not None:
             items += self._stream.pause(time.monotonic())
         return items
@@ -120,7 +119,6 @@ class PacketQueue:
     def __init__(self, packets: socket.socket) -> None:
         self._socket = packets
         self._waiting: deque[tuple[float, bytes]] = deque(maxlen=MOST_WAITING)
-        self._overflowed = 0
         self._news = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._receive, name="packets", daemon=True)
@@ -137,11 +135,6 @@ class PacketQueue:
     def put_back(self, packets: Iterable[tuple[float, bytes]]) -> None:
         """Give packets back; they are the next to be read."""
         self._waiting.extendleft(reversed(list(packets)))
-
-    def fetch_overflowed(self) -> int:
-        """How many packets were lost here since this was last asked."""
-        count, self._overflowed = self._overflowed, 0
-        return count
 
     def close(self) -> None:
         """Stop. Idempotent."""
@@ -162,8 +155,6 @@ class PacketQueue:
                 return
             if not message:
                 return
-            if len(self._waiting) == MOST_WAITING:
-                self._overflowed += 1
             self._waiting.append((ARRIVAL.unpack_from(message)[0], message[ARRIVAL.size :]))
             self._news.set()
 

@@ -25,7 +25,7 @@ class SoundCardSource:
     def __init__(self, wanted: Wanted) -> None:
         sounddevice = sound_system()
         self.counts = Counts()
-        self._queue: SimpleQueue[tuple[FloatArray, float, bool]] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[FloatArray, float]] = SimpleQueue()
         device = input_device(sounddevice, wanted.device)
         self.name = f"sound card: {device['name']}"
         channels = device["max_input_channels"]
@@ -57,13 +57,13 @@ class SoundCardSource:
 
     def _came(self, samples: FloatArray, frames: int, times: Any, status: Any) -> None:
         # Called by PortAudio's own thread: nothing here may wait.
-        self._queue.put((mixed(samples[:, self._channels]), time.monotonic(), bool(status.input_overflow)))
+        self._queue.put((mixed(samples[:, self._channels]), time.monotonic()))
 
     def read(self, timeout_s: float) -> list[Item]:
         items: list[Item] = []
         with contextlib.suppress(Empty):
             while True:
-                samples, arrival_s, _ = self._queue.get(timeout=timeout_s) if not items else self._queue.get_nowait()
+                samples, arrival_s = self._queue.get(timeout=timeout_s) if not items else self._queue.get_nowait()
                 self.counts.packets += 1
                 items += self._stream.take(np.ascontiguousarray(samples), arrival_s)
         if not items:
