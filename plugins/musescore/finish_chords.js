@@ -5,6 +5,7 @@
 .import "write_track.js" as WriteTrack
 
 var SYLLABIC = { single: 0, begin: 1, end: 2, middle: 3 };
+var ORNAMENTS = ["trill-mark", "turn", "inverted-turn", "mordent", "inverted-mordent"];
 var USER_VELOCITY = 1; // MuseScore's number of "velocity as it is given"
 
 // Completes the chord that stands where `item` of write_track.js was written.
@@ -79,7 +80,8 @@ function addArticulations(api, item, element, warnings) {
             warnings.articulation = (warnings.articulation || 0) + 1;
             return;
         }
-        var articulation = api.newElement(api.Element.ARTICULATION);
+        var isOrnament = ORNAMENTS.indexOf(name) >= 0 && api.Element.ORNAMENT !== undefined; // 4.2 tells them apart
+        var articulation = api.newElement(isOrnament ? api.Element.ORNAMENT : api.Element.ARTICULATION);
         articulation.symbol = symbol;
         articulation.track = element.track;
         element.add(articulation);

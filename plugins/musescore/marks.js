@@ -7,13 +7,13 @@
 
 var OTTAVA_SEMITONES = [12, -12, 24, -24, 36, -36]; // by MuseScore's `ottavaType`
 
-// Gathers the marks of the selection in slices: {next(until_ms), marks}.
+// Gathers the marks of the selection, or of the score, in slices: {next(until_ms), marks}.
 //
 // marks.ties          {key: true} of the notes that a tie begins at
 // marks.articulations {key of a chord: [protocol names]}
 // marks.ottavas       [{staff, start, end, semitones}]
 function gatherer(api, score) {
-    var elements = score.selection ? score.selection.elements : [];
+    var elements = api.mscoreVersion >= 40600 ? score.spanners : score.selection ? score.selection.elements : [];
     var count = elements.length;
     var at = 0;
     var marks = { ties: {}, articulations: {}, ottavas: [], count: count };

@@ -5,8 +5,8 @@ var MOST_KEPT = 64; // elements of a selection that are selected again
 // Selects everything where marks can only be found among selected elements. Returns {release}, which undoes that.
 function hold(api, score, range) {
     var selection = score.selection;
-    if (!selection || !range.isWhole) {
-        return { release: function () { /* the user's own selection is the range */ } };
+    if (!selection || !range.isWhole || api.mscoreVersion >= 40600) {
+        return { release: function () { /* the user's own selection is the range, or none is needed (4.6) */ } };
     }
     var before = [];
     for (var i = 0; i < selection.elements.length && i < MOST_KEPT; i++) {

@@ -23,7 +23,11 @@ VALUES.sort((a, b) => b - a);
 const VERSIONS = {
     "3.2": { version: 30203 },
     "3.6": { version: 30602, addTuplet: true, addRest: true, rewindToTick: true, tieForward: true, tuplet: true },
-    "4.5": { version: 40500, addTuplet: true, addRest: true, rewindToTick: true, tieForward: true, tuplet: true }
+    "4.5": { version: 40500, addTuplet: true, addRest: true, rewindToTick: true, tieForward: true, tuplet: true },
+    "4.6": {
+        version: 40600, addTuplet: true, addRest: true, rewindToTick: true, tieForward: true, tuplet: true,
+        articulations: true
+    }
 };
 
 function insist(condition, message) {
@@ -212,6 +216,12 @@ class FakeScore {
 
     get parts() {
         return [{ startTrack: 0, endTrack: this.ntracks, longName: "Piano", partName: "Piano", midiProgram: 0, hasDrumStaff: false }];
+    }
+
+    get spanners() {
+        insist(this.features.version >= 40600, "no spanners before 4.6");
+        return [{ name: "Ottava", track: 0, ottavaType: 0, spannerTick: fractionOf(this.ottava || 0),
+            spannerTicks: fractionOf(this.ottava === undefined ? 0 : DIVISION) }];
     }
 
     get selection() {
@@ -452,6 +462,9 @@ function wrapElement(score, element) {
     Object.defineProperty(wrapped, "notes", { get: () => element.notes.map((note) => wrapNote(score, note)) });
     wrapped.graceNotes = [];
     wrapped.lyrics = element.lyrics || [];
+    if (score.features.articulations) {
+        wrapped.articulations = element.articulations || [];
+    }
     Object.defineProperty(wrapped, "staffMove", {
         get: () => element.staffMove || 0, set: (move) => { element.staffMove = move; }
     });
@@ -531,6 +544,7 @@ function rootOf(score) {
         cmd(name) {
             insist(["select-all", "escape"].includes(name), "cmd " + name);
             insist(!score.isOpen, "cmd() inside a command ends it");
+            insist(score.features.version < 40600, "the user's selection is not touched without need");
             score.selected = name === "select-all" ? everything(score) : [];
         }
     };

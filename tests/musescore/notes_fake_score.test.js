@@ -1,4 +1,4 @@
-// Inserting and reading notes in a score that keeps the rules of MuseScore 3.2, 3.6 and 4.5.
+// Inserting and reading notes in a score that keeps the rules of MuseScore 3.2, 3.6, 4.5 and 4.6.
 "use strict";
 
 const test = require("node:test");
@@ -169,6 +169,19 @@ test("spelling, articulations and lyrics reach the chord", () => {
     assert.equal(chord.notes[0].tpc, 9);
     assert.equal(chord.articulations[0].symbol, 1);
     assert.deepEqual([chord.lyrics[0].text, chord.lyrics[0].verse, chord.lyrics[0].syllabic], ["a&lt;b", 1, 1]);
+});
+
+for (const version of ["3.6", "4.6"]) {
+    test(`${version}: articulations are read`, () => {
+        const { score } = inserted(version, [note(0, 480, 61, { articulations: ["staccato", "accent"] }), note(480, 480, 62)]);
+        assert.deepEqual(readBack(score).map((n) => n.articulations.sort()), [["accent", "staccato"], []]);
+    });
+}
+
+test("4.6: under an octave line notes are read as they sound", () => {
+    const { score } = inserted("4.6", [note(0, 480, 60), note(480, 480, 62)]);
+    score.ottava = 480;
+    assert.deepEqual(readBack(score).map((n) => [n.pitch, n.octave]), [[60, 4], [74, 5]]);
 });
 
 test("a selection that reaches the end of the score ends with it", () => {
