@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import doors
+from benchmarks import doors, reaper
 
 README = Path(__file__).with_name("README.md")
 RESULTS = Path(__file__).with_name("results")
@@ -73,6 +73,8 @@ def aims(benchmark: str, figures: Mapping[str, float]) -> dict[str, list[Aim]]:
         found |= {f"insert_{way}_400_bars_s": [Aim("≤", 3.0)] for way in ("cursor", "paste")}
         found |= {"read_400_bars_s": [Aim("≤", 1.0)], "longest_slice_ms": [Aim("≤", 100.0)]}
         found["undone_scores"] = [Aim("=", 60.0)]
+    elif benchmark == "reaper":
+        found = {name: [Aim("≤", bound)] for name, bound in reaper.AIMS.items()}
     elif benchmark == "load":
         found = {name: [Aim("=", 0.0)] for name in ("jobs_lost", "jobs_doubled", "jobs_lost_after_malformed")}
         found["malformed_survived"] = [Aim("=", "malformed_sent")]
