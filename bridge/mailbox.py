@@ -63,6 +63,7 @@ class Files:
         self.requests, self.replies, self.cancels = (folder / name for name in ("requests", "replies", "cancels"))
         for path in (self.requests, self.replies, self.cancels):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)  # the host may have made it for all to see
 
     def read(self, path: Path) -> dict[str, Any]:
         """A file's object; an empty one where it is missing, half there or something else."""

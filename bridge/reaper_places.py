@@ -95,6 +95,8 @@ def _rewrite(scripts: Path, *, add: bool) -> int:
             hint="Name REAPER's resource folder: Options → Show REAPER resource path.",
             code="not_in_reaper",
         )
+    if not add and NAME_START.encode() not in (path.read_bytes() if path.is_file() else b""):
+        return 0
     if _reaper_runs():
         raise MusicError(
             "REAPER is running, and would write over its action list when it ends.",

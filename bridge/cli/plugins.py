@@ -42,9 +42,16 @@ def install(
 def uninstall(host: Host, folder: Folder = None) -> None:
     """Take a plugin out of its host again."""
     from bridge.plugin_installer import uninstall as uninstall_plugin
+    from bridge.reaper_places import unregister
+    from model_runtime.errors import MusicError
 
     removed = uninstall_plugin(host, folder)
     for path in removed:
         typer.echo(f"Removed {path}")
+        if host == "reaper":
+            try:
+                unregister(path)
+            except MusicError as error:
+                typer.echo(f"The actions stay in REAPER's action list. {error.message} {error.hint}")
     if not removed:
         typer.echo(f"The {host} plugin was not installed.")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 from running_daemon import until
+from running_reaper import lua_literal
 from studio import MELODY, Studio, audio_source, item, midi_source, plucked
 
 import bridge
@@ -140,7 +141,8 @@ def test_a_looped_midi_item_and_its_pooled_twin_are_rendered_and_stay_as_they_ar
     before = studio.reaper.project()["tracks"][0]
     studio.run(RENDER)
     assert studio.reaper.project()["tracks"][0] == before
-    first, second = (Path(new["takes"][0]["source"]["file"]) for new in studio.new_items())
+    made = sorted(studio.new_items(), key=lambda new: new["position_s"])  # the one that is ready first comes first
+    first, second = (Path(new["takes"][0]["source"]["file"]) for new in made)
     assert first != second
     for expected in (0.0, 1.0, 2.0):
         assert any(onset == pytest.approx(expected, abs=0.05) for onset in onsets_of(first))
@@ -224,6 +226,47 @@ def test_a_score_becomes_midi_on_the_projects_beats_from_the_cursor_on(studio: S
     assert len(studio.reaper.project()["undo_points"]) == 1
 
 
+PEDALLED = """<score-partwise version="4.0"><part-list><score-part id="P1"><part-name>Piano</part-name></score-part>
+</part-list><part id="P1"><measure number="1"><attributes><divisions>1</divisions><time><beats>4</beats>
+<beat-type>4</beat-type></time><clef><sign>G</sign><line>2</line></clef></attributes>
+<direction><direction-type><pedal type="start"/></direction-type></direction>
+<note><pitch><step>C</step><octave>4</octave></pitch><duration>2</duration><type>half</type></note>
+<direction><direction-type><pedal type="stop"/></direction-type></direction>
+<note><pitch><step>G</step><octave>4</octave></pitch><duration>2</duration><type>half</type></note>
+</measure></part></score-partwise>"""
+
+
+def test_a_scores_pedal_becomes_controller_64(studio: Studio) -> None:
+    score = studio.media / "pedal.musicxml"
+    score.write_text(PEDALLED)
+    studio.open(tempo={"bpm": 60, "numerator": 4, "denominator": 4})
+    studio.reaper.call("set_cursor", 1, 4.0)
+    studio.reaper.call("answer", "GetUserFileNameForRead", score)
+    studio.run(SCORE_TO_MIDI)
+    (new,) = studio.new_items()
+    pedal = [(c["time_s"], c["value"]) for c in new["takes"][0]["controls"] if c["number"] == 64]
+    assert [value >= 64 for _, value in pedal] == [True, False]
+    assert [time_s for time_s, _ in pedal] == pytest.approx([4.0, 6.0], abs=0.2)
+
+
+def test_what_fails_halfway_is_taken_back(studio: Studio) -> None:
+    studio.open(item(midi_source((0, 1, 60)), 0.0, 4.0))
+    before = studio.reaper.project()
+    chunk = f"""
+        dofile({lua_literal(studio.scripts / "lib" / "start.lua")})({lua_literal(str(studio.scripts) + "/")})
+        local project = reaper.EnumProjects(-1)
+        local well, said = pcall(require("scorebridge.undo").block, project, "half of it", function()
+          reaper.InsertTrackInProject(project, 0, 0)
+          error("no more", 0)
+        end)
+        return tostring(well) .. " " .. said
+    """
+    assert studio.reaper.call("evaluate", chunk, "") == "false no more"
+    after = studio.reaper.project()
+    assert (after["tracks"], after["undo_points"]) == (before["tracks"], [])
+    studio.reaper.check()
+
+
 def test_a_picture_of_a_score_becomes_midi_or_a_sentence_says_why_not(studio: Studio) -> None:
     (picture,) = files.write(translate(SCORE, "image").value, studio.media / "page.png")
     studio.open()
@@ -287,7 +330,8 @@ def test_the_engines_that_can_be_chosen_are_the_daemons(studio: Studio) -> None:
     assert studio.reaper.script(number).get("problem") is None, studio.reaper.said()
     chosen = studio.reaper.report()["ext_state"]["ScoreBridge/engine"]
     menu = studio.reaper.report()["dialogs"][-1]["text"]
-    assert f"{chosen}: audio → performance" in menu
+    assert f"|{chosen}: " in menu
+    assert "basic-pitch: audio → performance" in menu
     studio.reaper.call("close_window", number)
     studio.reaper.finish()
 

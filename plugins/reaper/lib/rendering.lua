@@ -51,31 +51,35 @@ local function write_blocks(file, take, shape, done)
   return result
 end
 
+--- Write all of it. Returns whether the take stayed as it was; nil where it was deleted.
+local function write_all(file, sent, facts, shape, on_progress)
+  file:write(wav.header(shape.frames, shape.channels, shape.sample_rate))
+  local done, take = 0, sent.handle
+  while done < shape.frames do
+    done = write_blocks(file, take, shape, done)
+    on_progress(done, shape.frames)
+    slices.wait()
+    local item
+    take, item = takes.find(sent.project, sent.guid)
+    if not take then return nil end
+    if not same_sound(facts, takes.facts(item, take)) then return false end
+  end
+  return true
+end
+
 local function attempt(project, guid, path, on_progress)
   local take, item = takes.find(project, guid)
   if not take then return nil end
   local facts = takes.facts(item, take)
-  local shape = shape_of(take, facts)
   local file = assert(io.open(path, "wb"))
-  file:write(wav.header(shape.frames, shape.channels, shape.sample_rate))
-  local done = 0
-  while done < shape.frames do
-    local well, result = pcall(write_blocks, file, take, shape, done)
-    if not well then
-      file:close()
-      os.remove(path)
-      error(result, 0)
-    end
-    done = result
-    on_progress(done, shape.frames)
-    slices.wait()
-    take, item = takes.find(project, guid)
-    if not take or not same_sound(facts, takes.facts(item, take)) then
-      file:close()
-      return take and "changed" or nil
-    end
+  local sent = { project = project, guid = guid, handle = take }
+  local well, stayed = pcall(write_all, file, sent, facts, shape_of(take, facts), on_progress)
+  file:close() -- also where it was stopped
+  if not well then
+    os.remove(path)
+    error(stayed, 0)
   end
-  file:close()
+  if not stayed then return stayed == false and "changed" or nil end
   facts.rendered = take_time.needs_rendering(facts) or "asked for"
   return facts
 end

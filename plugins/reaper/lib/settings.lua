@@ -152,11 +152,12 @@ function settings.options(purpose, project)
     local value = settings.get(name)
     if value ~= "" then options[name] = value end
   end
-  if options.quantise == "grid" then
+  if purpose == "notation" and (options.quantise == "grid" or options.quantise == "none") then
+    options.quantise = "auto" -- the project's grid helps with editing; a score needs finer values now and then
+  elseif options.quantise == "grid" then
     local _, division = reaper.GetSetProjectGrid(project, false)
     options.quantise = division and division > 0 and settings.grid_name(division) or "auto"
   end
-  if purpose == "notation" and options.quantise == "none" then options.quantise = "auto" end -- a score has a grid
   return options
 end
 
