@@ -22,11 +22,12 @@ from bridge.live.sessions import LiveSessions
 from bridge.score_views import ScoreViews
 from bridge.service import Client, Reply
 from bridge.settings import Settings
+from bridge.sources import check_options
 from bridge.validation import sentence_of
 from protocol import PROTOCOL_VERSION
 from protocol.live import LiveKeep, LiveList, LiveSourceList, LiveSources, LiveStart, LiveStatus, LiveStop
 from protocol.live import LiveSessions as LiveSessionList
-from protocol.live_score import LiveScore
+from protocol.live_score import LiveScore, LiveTempo
 from protocol.messages import (
     CONTENTS,
     Cancel,
@@ -99,6 +100,7 @@ class Core:
             LiveSources: self._live_sources,
             LiveKeep: self._live_keep,
             LiveScore: self._live_score,
+            LiveTempo: self._live_tempo,
         }
 
     @property
@@ -208,6 +210,12 @@ class Core:
 
     async def _live_score(self, ask: LiveScore, message: Message, buffers: Sequence[bytes], client: Client) -> Answer:
         return await self.scores.show(ask), ()
+
+    async def _live_tempo(self, tell: LiveTempo, message: Message, buffers: Sequence[bytes], client: Client) -> Answer:
+        if tell.tempo_map is not None:
+            check_options({"tempo_map": tell.tempo_map})
+        self.scores.follow(tell)
+        return Ok(), ()
 
     async def _about(self) -> dict[str, Any]:
         """What can be translated. The first question waits for a worker; later ones refresh it in the background."""

@@ -1,7 +1,8 @@
 """The process that follows one live session with notation. Started by `bridge.score_views`, never by hand.
 
 `python -m bridge.score_view_process FD PARENT` talks over the socket FD (`bridge.channel`). Messages to it: `start`,
-then `notes`, `clock`, `draw`, `finish`. Messages from it: `ready`, `bars` when bars are over or changed, `drawn`.
+then `notes`, `clock`, `tempo`, `draw`, `finish`. Messages from it: `ready`, `bars` when bars are over or changed,
+`drawn`.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class Follower:
             return []
         if kind == "clock":
             return self._changed(bool(self._notation.advance(float(message["position"]) - self._late_s)))
+        if kind == "tempo":
+            self._follow(message["tempo_map"])
+            return []
         if kind == "finish":
             return self._changed(bool(self._notation.finish()))
         return [self._drawn(message)]
@@ -53,6 +57,12 @@ class Follower:
 
         for number, phase, pitch, onset_s, offset_s, velocity, confidence in notes:
             self._notation.add(HeardNote(number, phase, pitch, onset_s, offset_s, max(1, velocity), confidence))
+
+    def _follow(self, tempo_map: dict[str, Any] | None) -> None:
+        from model_runtime.options import TempoMapOption
+
+        known = TempoMapOption.model_validate(tempo_map).tempo_map() if tempo_map is not None else None
+        self._notation.follow(known)
 
     def _changed(self, changed: bool) -> list[dict[str, Any]]:
         if not changed:

@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from bridge.access import Refused
 from bridge.channel import ChannelBroken, pack, receive_async
 from bridge.service import EventListener, Events
 from bridge.worker_process import Worker, WorkerEnded
-from protocol.live_score import LiveBars, LiveEngraved, LiveScore
+from protocol.live_score import LiveBars, LiveEngraved, LiveScore, LiveTempo
 from protocol.messages import Message
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ class _View:
         notes: The latest notes by number, as the process takes them.
         worker: The process; None while nobody looks.
         wanted_s: When somebody last asked, on the steady clock.
+        started_s: When second 0 of the source's clock was, in seconds since 1970; 0 while that is not known.
+        tempo: What the host told of its bars last; None: nothing.
     """
 
     live: str
@@ -55,6 +58,8 @@ class _View:
     notes: OrderedDict[int, list[Any]] = field(default_factory=OrderedDict)
     worker: Worker | None = None
     wanted_s: float = 0.0
+    started_s: float = 0.0
+    tempo: LiveTempo | None = None
     drawing: asyncio.Lock = field(default_factory=asyncio.Lock)
     drawn: asyncio.Future[dict[str, Any]] | None = None
     reading: asyncio.Task[None] | None = None
@@ -86,7 +91,7 @@ class ScoreViews:
         """
         view = self._views.get(request.live)
         if view is None:
-            raise Refused("unknown_live", "There is no such live session.", "`scorebridge live --list` shows them.")
+            raise _unknown()
         view.wanted_s = time.monotonic()
         async with view.drawing:
             try:
@@ -102,6 +107,21 @@ class ScoreViews:
         if "error" in answer:
             raise Refused(*answer["error"])
         return LiveEngraved(live=request.live, **answer)
+
+    def follow(self, request: LiveTempo) -> None:
+        """Take the bars of a session's host from the next one on.
+
+        Raises:
+            Refused: there is no such session, or the map does not move forwards.
+        """
+        view = self._views.get(request.live)
+        if view is None:
+            raise _unknown()
+        points = (request.tempo_map or {}).get("points") or [(0, 0), (1, 1)]
+        if len(points) < 2 or any(b[0] <= a[0] or b[1] <= a[1] for a, b in pairwise(points)):
+            raise Refused("invalid_options", "The tempo map does not move forwards all the time.")
+        view.tempo = request
+        self._tell_tempo(view)
 
     async def close(self) -> None:
         """End every process."""
@@ -122,6 +142,9 @@ class ScoreViews:
             self._note(view, content)
         elif event.type == "live.state":
             view.position_s = float(content["position"])
+            if not view.started_s and content.get("started"):
+                view.started_s = float(content["started"])
+                self._tell_tempo(view)
             self._tell(view, {"type": "clock", "position": view.position_s})
             self._leave_unwatched(view)
         elif event.type == "live.ended":
@@ -154,6 +177,12 @@ class ScoreViews:
         if view.worker is not None:
             view.worker.writer.write(pack(message))
 
+    def _tell_tempo(self, view: _View) -> None:
+        """Tell the process of the host's bars, once it is known when they are."""
+        if view.tempo is not None and (view.tempo.at is None or view.started_s):
+            shift_s = 0.0 if view.tempo.at is None else view.tempo.at - view.started_s
+            self._tell(view, {"type": "tempo", "tempo_map": _moved(view.tempo.tempo_map, shift_s)})
+
     def _leave_unwatched(self, view: _View) -> None:
         if view.worker is not None and time.monotonic() - view.wanted_s > UNWATCHED_S:
             self._end_later(view)
@@ -169,11 +198,12 @@ class ScoreViews:
         worker.writer.write(pack(start))
         await worker.wait_ready(START_S)
         # What was heard while it started is among the notes: it is told of what comes after them.
+        view.worker = worker
+        self._tell_tempo(view)
         worker.writer.write(pack({"type": "notes", "notes": list(view.notes.values())}))
         worker.writer.write(pack({"type": "clock", "position": view.position_s}))
         if view.over:
             worker.writer.write(pack({"type": "finish"}))
-        view.worker = worker
         view.reading = asyncio.create_task(self._read(view, worker))
         return worker
 
@@ -205,3 +235,15 @@ class ScoreViews:
         if view.reading is not None:
             await asyncio.gather(view.reading, return_exceptions=True)
             view.reading = None
+
+
+def _unknown() -> Refused:
+    return Refused("unknown_live", "There is no such live session.", "`scorebridge live --list` shows them.")
+
+
+def _moved(tempo_map: dict[str, Any] | None, shift_s: float) -> dict[str, Any] | None:
+    """A checked tempo map, later by some seconds."""
+    if tempo_map is None:
+        return None
+    points = tempo_map.get("points") or [(0.0, 0.0), (60.0 / (tempo_map.get("bpm") or 120.0), 1.0)]
+    return {**tempo_map, "points": [(time_s + shift_s, quarter) for time_s, quarter in points]}

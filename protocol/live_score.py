@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -23,6 +23,19 @@ class LiveScore(Content):
     live: str
     bars: Annotated[int, Field(ge=1, le=16)] = 4
     width: Annotated[int, Field(ge=200, le=4000)] = 720
+
+
+class LiveTempo(Content):
+    """Tell a live session where its host's bars are; answered by `ok`. Its notation follows from the next bar on.
+
+    Attributes:
+        tempo_map: As among the options (`Welcome.options`); None: beats are tracked from now on.
+        at: When second 0 of the map is, in seconds since 1970; None: the map is on the source's clock.
+    """
+
+    live: str
+    tempo_map: dict[str, Any] | None = None
+    at: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
 
 class LiveBars(Content):
@@ -64,6 +77,7 @@ class LiveEngraved(LiveBars):
 
 LIVE_SCORE_CONTENTS: dict[str, type[Content]] = {
     "live.score": LiveScore,
+    "live.tempo": LiveTempo,
     "live.bars": LiveBars,
     "live.engraved": LiveEngraved,
 }

@@ -32,7 +32,7 @@ from protocol.live import (
     LiveStatus,
     LiveStop,
 )
-from protocol.live_score import LiveBars
+from protocol.live_score import LiveBars, LiveTempo
 from protocol.messages import (
     Accepted,
     Artefact,
@@ -189,6 +189,9 @@ def write_request(content: Content, token: str) -> tuple[str, Arguments]:
         return PREFIX + "jobs", (token, content.limit, int(content.active))
     if isinstance(content, Shutdown):
         return PREFIX + "shutdown", (token, int(content.wait))
+    if isinstance(content, LiveTempo):
+        fields = (content.tempo_map or {}) | ({} if content.at is None else {"at": content.at})
+        return PREFIX + "live/tempo", (token, content.live, json.dumps(fields))
     if isinstance(content, LiveStart):
         return PREFIX + "live/start", _live_start_arguments(content, token)
     if isinstance(content, LiveStop | LiveStatus):
@@ -289,6 +292,12 @@ def _read_live_keep(take: _Reader) -> LiveKeep:
     )
 
 
+def _read_live_tempo(take: _Reader) -> LiveTempo:
+    live, fields = take.text("live"), _json_object(take.text("tempo map", default="{}") or "{}")
+    at = fields.pop("at", None)  # in the JSON, because OSC's own numbers are too coarse for it
+    return LiveTempo.model_validate({"live": live, "tempo_map": fields or None, "at": at})
+
+
 def _json_object(text: str) -> dict[str, Any]:
     try:
         return _object(json.loads(text))
@@ -315,6 +324,7 @@ _REQUESTS: dict[str, Callable[[_Reader], Content]] = {
     PREFIX + "live/list": lambda take: LiveList(),
     PREFIX + "live/sources": lambda take: LiveSources(kinds=take.rest()),
     PREFIX + "live/keep": _read_live_keep,
+    PREFIX + "live/tempo": _read_live_tempo,
 }
 
 

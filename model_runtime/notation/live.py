@@ -145,7 +145,7 @@ class LiveNotation:
         """Lead the tracker over the chords that are settled by now."""
         source = self._source
         if source is None:
-            source = self._source = TrackedBars()
+            source = self._source = TrackedBars(self._bars[-1].times.end_s if self._bars else -np.inf)
         assert isinstance(source, TrackedBars)
         waiting = gather_chords([n for n in self._sounding() if n.onset_s > self._followed_until_s])
         bars: list[Bar] = []

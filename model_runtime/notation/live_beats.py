@@ -188,15 +188,19 @@ class _Hypothesis:
 
 
 class TrackedBars:
-    """Barlines out of chords that are heard one after the other. Holds a bounded number of them."""
+    """Barlines out of chords that are heard one after the other. Holds a bounded number of them.
 
-    def __init__(self) -> None:
+    Args:
+        from_s: No bar begins before this.
+    """
+
+    def __init__(self, from_s: float = -np.inf) -> None:
         self._hypotheses = [_Hypothesis(MeterSearch(meter)) for meter in meter_priors()]
         self._chosen = 0
         self._times_s: deque[float] = deque(maxlen=LOOK_BACK + 1)
         self._heard = 0  # chords since the start
         self._frontier_s: float | None = None
-        self._end_s = -np.inf  # of the last bar that was given out
+        self._end_s = from_s  # of the last bar that was given out
         self._held: tuple[int, int, int] | None = None  # hypothesis, chord, position that the given bars rest on
         self._bar_s = 0.0
 

@@ -17,7 +17,7 @@ from bridge.access import Refused
 from bridge.events import EventHub
 from bridge.score_views import ScoreViews
 from protocol.live import LiveEnded, LiveNote, LiveStarted, LiveState
-from protocol.live_score import LiveEngraved, LiveScore
+from protocol.live_score import LiveEngraved, LiveScore, LiveTempo
 from protocol.messages import Content, Message
 
 MAP = {"tempo_map": {"bpm": 120.0, "meters": [{"quarter": 0, "numerator": 3, "denominator": 4}]}}
@@ -31,7 +31,7 @@ class Stage:
         self.told: list[Message] = []
         self.hub.subscribe(lambda event: self.told.append(event) if event.type == "live.bars" else None)
         self.views = ScoreViews(self.hub, self.hub.publish, folder, lambda live: options)
-        self.position_s = 0.0
+        self.started_s = 0.0
 
     def tell(self, content: Content) -> None:
         self.hub.publish(Message.of(content))
@@ -49,7 +49,7 @@ class Stage:
             self.clock(onset + 0.5, live)
 
     def clock(self, position_s: float, live: str = "one") -> None:
-        self.tell(LiveState(live=live, phase="listening", position=position_s))
+        self.tell(LiveState(live=live, phase="listening", position=position_s, started=self.started_s))
 
     async def show(self, live: str = "one", bars: int = 4, width: int = 600) -> LiveEngraved:
         return await self.views.show(LiveScore(live=live, bars=bars, width=width))
@@ -90,6 +90,37 @@ async def test_who_looks_late_sees_what_was_played_and_hears_of_what_follows(sta
     assert now.told[-1].content["live"] == "one" and "svg" not in now.told[-1].content
     now.tell(LiveEnded(live="one", reason="stopped"))
     assert (await now.show()).last == 7
+
+
+async def test_the_hosts_bars_are_taken_while_it_plays(stage: Callable[..., Stage]) -> None:
+    now = stage()
+    now.begin()
+    # Bars of two quarters, the first at 1000.25 s since 1970, when the source had begun a quarter of a second before.
+    bars = {"bpm": 120.0, "meters": [{"quarter": 0, "numerator": 2, "denominator": 4}]}
+    now.views.follow(LiveTempo(live="one", tempo_map=bars, at=1000.25))
+    assert (await now.show()).last == 0
+    now.started_s = 1000.0
+    now.play(12)
+    engraved = await now.show()
+    assert (engraved.numerator, engraved.tempo) == (2, 120.0)
+    assert (engraved.seconds - 0.25) % 1.0 == pytest.approx(0.0, abs=1e-3)
+    faster = {**bars, "points": [(0.0, 0.0), (1.0, 4.0)]}
+    now.views.follow(LiveTempo(live="one", tempo_map=faster, at=1000.25))
+    now.play(12, first=12)
+    assert (await now.show()).tempo == 240.0
+    now.views.follow(LiveTempo(live="one"))
+    now.play(40, first=24)
+    assert (await now.show()).tempo < 240.0  # tracked
+
+
+@pytest.mark.parametrize("points", [[(0.0, 0.0)], [(0.0, 0.0), (0.0, 1.0)], [(0.0, 1.0), (1.0, 1.0)]])
+async def test_a_map_that_does_not_move_forwards_is_refused(stage: Callable[..., Stage], points: list[Any]) -> None:
+    now = stage()
+    now.begin()
+    with pytest.raises(Refused, match="forwards"):
+        now.views.follow(LiveTempo(live="one", tempo_map={"points": points}))
+    with pytest.raises(Refused, match="no such live session"):
+        now.views.follow(LiveTempo(live="nobody", tempo_map={"bpm": 100.0}))
 
 
 async def test_without_a_tempo_map_and_before_any_bar_there_is_nothing_to_show(stage: Callable[..., Stage]) -> None:

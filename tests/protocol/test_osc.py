@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import osc
-from protocol.live_score import LiveBars
+from protocol.live_score import LiveBars, LiveTempo
 from protocol.messages import (
     Accepted,
     Artefact,
@@ -68,6 +68,12 @@ REQUESTS = st.one_of(
     st.builds(Jobs, limit=st.integers(1, 1000), active=st.booleans()),
     st.builds(Shutdown, wait=st.booleans()),
     st.just(Hello(client="osc")),
+    st.builds(
+        LiveTempo,
+        live=JOBS,
+        tempo_map=st.none() | st.just({"points": [[0.0, 0.0], [0.5, 1.0]]}),
+        at=st.none() | st.floats(1.5e9, 2e9),
+    ),
 )
 FILE = Artefact(name="a.mid", format="mid", path="/x/a.mid", size=1, sha256="0")
 
