@@ -61,11 +61,34 @@ function resultSentence(done) {
     return notes + " " + line;
 }
 
-// Warnings as sentences: the daemon's own, and [{code, count}] of what reading and writing by cursor left out.
+// What reading and writing by cursor left out or changed; a code that is not here is shown in its own words.
+function leftOut() {
+    return {
+        articulation: qsTr("Articulations that this MuseScore does not let plugins write: %1"),
+        dynamic: qsTr("Dynamics that ScoreBridge does not know, left out: %1"),
+        grace: qsTr("Grace notes that this MuseScore does not let plugins write: %1"),
+        grace_after_last: qsTr("Grace notes behind the last note, left out: %1"),
+        lost: qsTr("Notes that are not in the score although they were written: %1"),
+        key: qsTr("Key signatures that this MuseScore does not let plugins write: %1"),
+        meter: qsTr("Time signatures that do not fall on a barline of the score, left out: %1"),
+        nested_tuplet: qsTr("Notes in tuplets within tuplets, read as one tuplet: %1"),
+        no_room: qsTr("Notes that found no free voice, left out: %1"),
+        staff: qsTr("Notes of a staff that the score lacks, put into its last one: %1"),
+        tie: qsTr("Ties that could not be made: %1"),
+        tuplet: qsTr("Tuplets across a barline, written as plain notes: %1"),
+        voice: qsTr("Notes that went into another voice: %1")
+    };
+}
+
+// Warnings as sentences: the daemon's own, and [{code, count}] of the cursor's.
 function warningSentences(warnings) {
+    var words = leftOut();
     return warnings.map(function (warning) {
-        return typeof warning === "string" ? warning :
-            qsTr("Not carried over: %1 (%2×)").arg(warning.code.replace(/[_-]/g, " ")).arg(warning.count);
+        if (typeof warning === "string") {
+            return warning;
+        }
+        var sentence = words[warning.code] || qsTr("Not carried over: %1 (%2×)").arg(warning.code.replace(/[_-]/g, " ")).replace("%2", "%1");
+        return sentence.arg(warning.count);
     });
 }
 
@@ -73,6 +96,6 @@ if (typeof module !== "undefined") {
     require("./qt_words.js");
     module.exports = {
         measureTicks: measureTicks, measureAt: measureAt, rangeSentence: rangeSentence, placeSentence: placeSentence, seconds: seconds,
-        resultSentence: resultSentence, warningSentences: warningSentences
+        resultSentence: resultSentence, leftOut: leftOut, warningSentences: warningSentences
     };
 }

@@ -3,7 +3,9 @@
 
 const test = require("node:test");
 const assert = require("node:assert/strict");
+const fs = require("node:fs");
 const http = require("node:http");
+const path = require("node:path");
 const { plugin, makeWorld } = require("./dialog_world.js");
 const { client, readConnection, newId } = plugin("client.js");
 const options = plugin("options.js");
@@ -17,7 +19,7 @@ const tempoMap = plugin("tempo_map.js");
 
 test("the first connection file that holds one is used", () => {
     const held = { "/broken": "{\"http_port\": 1", "/zero": "{\"http_port\": 0, \"token\": \"x\"}", "/good": "{\"http_port\": 9, \"token\": \"x\"}" };
-    const read = (path) => held[path] || "";
+    const read = (name) => held[name] || "";
     assert.deepEqual(readConnection(["", "/none", "/broken", "/zero", "/good"], read), { http_port: 9, token: "x" });
     assert.equal(readConnection(["/none"], read), null);
 });
@@ -141,9 +143,9 @@ test("a task that the daemon cannot do has the daemon's own reason and hint", ()
 
 test("paths and addresses turn into each other on every system", () => {
     const pairs = [["/a b/Für Elise #1?.wav", "file:///a%20b/F%C3%BCr%20Elise%20%231%3F.wav"], ["C:/a b/x.wav", "file:///C:/a%20b/x.wav"]];
-    pairs.forEach(([path, address]) => {
-        assert.equal(files.addressOf(path), address);
-        assert.equal(files.pathOf(address), path);
+    pairs.forEach(([name, address]) => {
+        assert.equal(files.addressOf(name), address);
+        assert.equal(files.pathOf(address), name);
     });
     assert.equal(files.addressOf("C:\\a\\x.wav"), "file:///C:/a/x.wav");
     assert.equal(files.pathOf("/plain"), "/plain");
@@ -187,6 +189,17 @@ test("the connection file is looked for where the installer saw it and at home",
     assert.deepEqual(starter.connectionPaths({ connection: "/run/c.json" }, "/home/me"), ["/run/c.json", "/home/me/.scorebridge/connection.json"]);
 });
 
+test("whatever the cursor leaves out has its sentence", () => {
+    const folder = path.join(__dirname, "../../plugins/musescore");
+    const codes = new Set();
+    for (const name of fs.readdirSync(folder).filter((file) => file.endsWith(".js"))) {
+        const text = fs.readFileSync(path.join(folder, name), "utf8");
+        for (const found of text.matchAll(/\bwarnings\.([a-z_]+) = |\bcount\(sorted, "([a-z_]+)"\)/g)) { codes.add(found[1] || found[2]); }
+    }
+    assert.ok(codes.size > 5);
+    codes.forEach((code) => assert.ok(sentences.leftOut()[code], code));
+});
+
 // ---- sentences and beats ---------------------------------------------------------------------------------------
 
 const score = (() => {
@@ -207,6 +220,7 @@ test("a result names the notes, the time and the engine", () => {
     assert.equal(sentences.resultSentence({ engine: "a → b", elapsed_s: 1.26, noteCount: null }), "Done in 1.3 s by a → b.");
     assert.equal(sentences.resultSentence({ engine: "", elapsed_s: 75, noteCount: 1 }), "1 note is in the score. Done in 1 min 15 s.");
     assert.deepEqual(sentences.warningSentences(["The daemon says.", { code: "unheard_of_thing", count: 2 }]), ["The daemon says.", "Not carried over: unheard of thing (2×)"]);
+    assert.deepEqual(sentences.warningSentences([{ code: "no_room", count: 3 }]), ["Notes that found no free voice, left out: 3"]);
 });
 
 test("the score's tempo marks become seconds", () => {
