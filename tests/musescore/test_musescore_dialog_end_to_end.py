@@ -19,9 +19,10 @@ from benchmarks.musescore_window import MuseScore, Screen, converted
 from bridge.plugin_installer import install
 from model_runtime import Options, Performance, files, translate
 from model_runtime.files.notes import notation_to_notes
-from model_runtime.modality import Notation
+from model_runtime.modality import Notation, Note
 from protocol.client import Client
 from protocol.connection import read_connection
+from protocol.live import LiveStart
 
 DEMO = Path(bridge.__file__).parent / "demo"
 CLIP, SCORE = DEMO / "little_bridge.ogg", DEMO / "little_bridge.musicxml"
@@ -180,6 +181,30 @@ def test_a_recordings_notes_stand_in_the_score_and_one_undo_takes_them_back(
     host.keys("ctrl+z")
     host.save(score)
     assert written_notes(score, tmp_path) == before
+
+
+def test_the_last_bars_of_a_live_session_stand_in_the_score(
+    musescore: Open, daemon: RunningDaemon, score: Path, tmp_path: Path
+) -> None:
+    client = daemon.start().connected
+    notes = tuple(Note(0.25 * i, 0.25 * i + 0.2, 60 + i % 8) for i in range(16))
+    files.write(Performance(notes), tmp_path / "played.mid")
+    request = LiveStart.model_validate({"source": f"file:{tmp_path / 'played.mid'}", "formats": []})
+    assert list(client.live.listen(request))[-1].notes == len(notes)  # type: ignore[union-attr]
+
+    host = musescore(score)
+    dialog = host.open_dialog()
+    host.hears("daemon: ready")
+    host.keys("Down", "Down", "Down", "Down")
+    host.picture("live-chosen", dialog)
+    host.keys("Return")
+    made = Path(host.hears(r"done: (.*\.musicxml)")[1])
+    host.hears("the window was blocked")
+    host.picture("live-inserted")
+    host.save(score)
+    document = json.loads(next(made.parent.glob("*notes*")).read_text())
+    assert [pitch for *_, pitch in document_notes(document)] == [note.pitch for note in notes]
+    assert set(document_notes(document)) <= set(written_notes(score, tmp_path))
 
 
 def test_a_recording_becomes_a_new_score(musescore: Open, daemon: RunningDaemon, score: Path, tmp_path: Path) -> None:
