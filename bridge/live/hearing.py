@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from bridge.live.heard import Heard
 from bridge.live.measures import Latency, Level
 from bridge.live.note_log import ControlChange
@@ -14,6 +16,8 @@ from bridge.live.sources.base import Block, Item, MidiEvent
 if TYPE_CHECKING:
     from model_runtime.listening import HeardNote, Listener
 
+WARM_UP_S = 0.5
+WARM_UP_PIECE_S = 0.01
 BLOCK_S = 0.1  # the longest piece that a reader is given: stopping is never far
 
 
@@ -58,6 +62,7 @@ class SoundHearing:
     """
 
     def __init__(self, open_listener: Callable[[], Listener]) -> None:
+        _warmed_up(open_listener())  # what is slow the first time is slow before anybody plays
         self._listener = open_listener()
         self._resampler: StreamResampler | None = None
         self._from_rate = 0
@@ -104,6 +109,14 @@ class SoundHearing:
                 self.started_s = block.arrival_s - self.position_s
             heard += [_heard(note) for note in self._listener.listen(self._resampler.resampled(piece))]
         return heard
+
+
+def _warmed_up(listener: Listener) -> None:
+    """Let a reader that is thrown away afterwards hear a moment of quiet noise, in pieces as packets bring them."""
+    noise = 0.01 * np.random.default_rng(0).standard_normal(int(WARM_UP_S * listener.sample_rate))
+    for piece in np.array_split(noise.astype(np.float32), int(WARM_UP_S / WARM_UP_PIECE_S)):
+        listener.listen(piece)
+    listener.finish()
 
 
 def _heard(note: HeardNote) -> Heard:
