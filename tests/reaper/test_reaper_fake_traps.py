@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
+import soundfile
 from running_reaper import RunningReaper, Violation
 
 # What a script does, and a word of the sentence that it hears. `P` is the project in front; `next_tick(f)` is defer.
@@ -179,7 +181,7 @@ end
 
 def silence(path: Path) -> Path:
     """A second of silence as a WAV file."""
-    subprocess.run(["sox", "-n", "-r", "8000", "-b", "16", str(path), "trim", "0", "1"], check=True)
+    soundfile.write(path, np.zeros(8000), 8000, subtype="PCM_16")
     return path
 
 
@@ -301,6 +303,7 @@ def test_a_command_line_is_split_as_reaper_splits_it_and_its_process_really_runs
     process = psutil.Process(number)
     while not kept.exists() or not kept.read_text():
         assert process.is_running()
+        time.sleep(0.01)
     assert kept.read_text() == 'one|two  three|fo"ur|'
     reaper.close()
     process.wait(timeout=10)
