@@ -34,10 +34,9 @@ function writer(api, score, document, place, options) {
         api: api, score: score, document: document, place: place, options: options || {}, warnings: {}, stage: "preparing"
     };
     return {
-        next: function () {
+        next: function (budget_ms) {
             if (work.stage === "preparing") {
-                work.sorted = planned(work);
-                work.stage = "writing";
+                work.stage = prepare(work, Date.now() + budget_ms) ? "writing" : "preparing";
             } else if (work.stage === "writing") {
                 write(work);
                 work.stage = "done";
@@ -51,8 +50,23 @@ function writer(api, score, document, place, options) {
     };
 }
 
-// The document sorted into tracks of this score, its barlines on the score's where its first measure is not full.
-function planned(work) {
+// Sorts the document into tracks of this score; returns whether that is done.
+function prepare(work, until_ms) {
+    work.planning = work.planning || WritePlan.planner(work.document, contextOf(work));
+    if (!work.planning.next(until_ms)) {
+        return false;
+    }
+    work.sorted = work.planning.sorted;
+    work.sorted.startStaff = work.place.staff;
+    work.sorted.endStaff = Math.min(work.place.staff + stavesOf(work.document), work.score.nstaves);
+    for (var code in work.sorted.warnings) {
+        work.warnings[code] = work.sorted.warnings[code];
+    }
+    return true;
+}
+
+// Where the document goes: its barlines on the score's where its first measure is not full.
+function contextOf(work) {
     var document = work.document;
     var scale = work.api.division / (document.ticks_per_quarter || 480);
     var context = {
@@ -64,13 +78,7 @@ function planned(work) {
     if (document.pickup && context.tick === measure.start && left > document.pickup * scale) {
         context.tick += left - document.pickup * scale;
     }
-    var sorted = WritePlan.plan(document, context);
-    sorted.startStaff = context.staff;
-    sorted.endStaff = Math.min(context.staff + stavesOf(document), context.staves);
-    for (var code in sorted.warnings) {
-        work.warnings[code] = sorted.warnings[code];
-    }
-    return sorted;
+    return context;
 }
 
 function stavesOf(document) {

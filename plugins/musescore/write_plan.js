@@ -1,6 +1,7 @@
 // A notes document sorted into the tracks of a score: what each track has to hold, in ticks of the score.
 
 var VOICES = 4;
+var NOTES_AT_ONCE = 128; // between two looks at the clock
 
 // Sorts a document into tracks.
 //
@@ -9,6 +10,13 @@ var VOICES = 4;
 // Returns {tracks: {track: [chord]}, dynamics, start, end, warnings, ties, graces, tuplets}; a chord is
 // {tick, end, notes, tuplet, first}, exact (not rounded) where it belongs to a tuplet.
 function plan(document, context) {
+    var planning = planner(document, context);
+    planning.next(Infinity);
+    return planning.sorted;
+}
+
+// The same in slices: {next(until_ms) -> whether it is done, sorted}.
+function planner(document, context) {
     var scale = context.division / (document.ticks_per_quarter || 480);
     var sorted = {
         tracks: {}, dynamics: [], start: context.tick, warnings: {}, ties: 0, graces: 0, tuplets: 0,
@@ -16,21 +24,34 @@ function plan(document, context) {
     };
     var firstStaves = firstStavesOf(document, context.staff);
     var notes = (document.notes || []).slice().sort(inOrder);
-    for (var i = 0; i < notes.length; i++) {
-        if (notes[i].grace) {
-            sorted.graces++;
-        } else {
-            place(sorted, notes[i], firstStaves[notes[i].part || 0], context, scale);
+    var at = 0;
+    placeDynamics(sorted, document.dynamics || [], firstStaves, context, scale);
+    return {
+        sorted: sorted,
+        next: function (until_ms) {
+            while (at < notes.length) {
+                var note = notes[at++];
+                if (note.grace) {
+                    sorted.graces++;
+                } else {
+                    place(sorted, note, firstStaves[note.part || 0], context, scale);
+                }
+                if (at % NOTES_AT_ONCE === 0 && Date.now() >= until_ms) {
+                    break;
+                }
+            }
+            return at >= notes.length;
         }
-    }
-    var dynamics = document.dynamics || [];
-    for (i = 0; i < dynamics.length; i++) {
+    };
+}
+
+function placeDynamics(sorted, dynamics, firstStaves, context, scale) {
+    for (var i = 0; i < dynamics.length; i++) {
         var staff = firstStaves[dynamics[i].part || 0] + (dynamics[i].staff || 1) - 1;
         if (staff < context.staves) {
             sorted.dynamics.push({ tick: context.tick + dynamics[i].tick * scale, staff: staff, mark: dynamics[i].mark });
         }
     }
-    return sorted;
 }
 
 function inOrder(a, b) {
