@@ -87,8 +87,12 @@ class Files:
                 time.sleep(0.01)
 
     def waiting(self) -> list[str]:
-        """Ids of the requests that are there."""
-        return sorted(path.stem for path in self.requests.glob("*.json"))
+        """Ids of the requests that are there, in the order in which they came."""
+        came: list[tuple[int, str]] = []
+        for path in self.requests.glob("*.json"):
+            with contextlib.suppress(FileNotFoundError):  # taken away by the host just now
+                came.append((path.stat().st_mtime_ns, path.stem))
+        return [request for _, request in sorted(came)]
 
     def ended(self, request: str) -> bool:
         """Whether a request has had its last reply."""
