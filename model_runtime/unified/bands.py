@@ -48,9 +48,9 @@ class Line:
 
 
 def line_of(staves: tuple[Staff, ...]) -> Line:
-    """The line of music that the staves of a system make."""
-    left = float(np.median([s.left for s in staves]))
-    right = float(np.median([s.right for s in staves]))
+    """The line of music that the staves of a system make: they all begin and end together, so the longest tells."""
+    left = min(s.left for s in staves)
+    right = max(s.right for s in staves)
     return Line(left, right, float(np.mean([s.space for s in staves])))
 
 

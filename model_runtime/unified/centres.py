@@ -13,7 +13,13 @@ from model_runtime.unified.glyph_classes import ATTRIBUTES, GROUP_NAMES, GROUP_O
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-THRESHOLD = 0.4
+# Probability above which a centre of a group is one: where F1 on development pages is highest.
+_THRESHOLDS = {
+    **{"head": 0.45, "rest": 0.42, "clef": 0.35, "key-sign": 0.42, "meter": 0.32, "barline": 0.45},
+    **{"slur-left": 0.36, "slur-right": 0.36, "staccato": 0.33, "tenuto": 0.32, "mark": 0.32, "arpeggio": 0.35},
+    **{"tuplet-number": 0.35, "bracket-left": 0.35, "bracket-right": 0.35, "ottava": 0.35},
+}
+THRESHOLDS = np.array([_THRESHOLDS[name] for name in GROUP_NAMES], np.float32)
 HEAD = GROUP_NAMES.index("head")
 _MEMBERS = np.array([[GROUP_OF[kind] == group for kind in KINDS] for group in range(len(GROUP_NAMES))])
 # features (n, channels), group (n,), stem (n,) → shared logits, the stem's logits, x within the cell
@@ -44,12 +50,12 @@ class Seen:
         return len(self.x)
 
 
-def peaks(heat: Floats, threshold: float = THRESHOLD) -> tuple[Ints, Ints, Ints]:
-    """Groups, rows and columns where a heat map (groups, rows, columns) of probabilities has a peak."""
+def peaks(heat: Floats, thresholds: Floats = THRESHOLDS) -> tuple[Ints, Ints, Ints]:
+    """Groups, rows and columns where a heat map (groups, rows, columns) of probabilities has a peak above (groups,)."""
     from scipy import ndimage
 
     highest = ndimage.maximum_filter(heat, size=(1, 3, 3), mode="constant")
-    group, row, column = np.nonzero((heat >= threshold) & (heat >= highest))
+    group, row, column = np.nonzero((heat >= thresholds[:, None, None]) & (heat >= highest))
     return group.astype(np.int64), row.astype(np.int64), column.astype(np.int64)
 
 
@@ -59,9 +65,9 @@ def probabilities(logits: Floats) -> Floats:
 
 
 def read_centres(
-    logits: Floats, fine: Floats, middle: Floats, attributes: AttributeReader, threshold: float = THRESHOLD
+    logits: Floats, fine: Floats, middle: Floats, attributes: AttributeReader, thresholds: Floats = THRESHOLDS
 ) -> Seen:
-    """Everything above the threshold in one band.
+    """Everything above its group's threshold in one band.
 
     Args:
         logits: Heat maps, shape (groups, rows, columns).
@@ -70,7 +76,7 @@ def read_centres(
         attributes: Reads features.
     """
     heat = probabilities(logits)
-    group, row, column = peaks(heat, threshold)
+    group, row, column = peaks(heat, thresholds)
     features = np.concatenate([fine[:, row, column], middle[:, row // 2, column // 2]]).T
     none = np.zeros(len(group), np.int64)
     if not len(group):

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from model_runtime.modality import GreyPage
 from model_runtime.tokens.glyphs import Glyph
 from model_runtime.unified.bands import cut_band, line_of
-from model_runtime.unified.centres import THRESHOLD, Floats, Ints, Seen, read_centres
+from model_runtime.unified.centres import Floats, Ints, Seen, read_centres
 from model_runtime.unified.glyph_classes import fingerprint
 from model_runtime.unified.page_light import FlatPage, flatten
 from model_runtime.unified.seen_system import PartGlyphs, join_system
@@ -70,14 +70,13 @@ class ImageReader:
     Args:
         folder: Of the two weight files; the package's own by default.
         threads: That onnxruntime may use.
-        threshold: Probability above which something is there.
 
     Raises:
         FileNotFoundError: the weights are not there.
         ValueError: they were trained with other classes.
     """
 
-    def __init__(self, folder: Path | None = None, threads: int = 2, threshold: float = THRESHOLD) -> None:
+    def __init__(self, folder: Path | None = None, threads: int = 2) -> None:
         import onnxruntime
 
         folder = folder or Path(__file__).with_name("weights")
@@ -95,7 +94,6 @@ class ImageReader:
         if about.get("classes") != fingerprint():
             raise ValueError(f"the image reader in {folder} was trained to tell other things apart")
         self.about: dict[str, Any] = json.loads(about["about"])
-        self._threshold = threshold
 
     def read_page(
         self,
@@ -128,7 +126,7 @@ class ImageReader:
         padded = np.pad(pixels, [(0, 0), (0, -pixels.shape[1] % _WIDTH_STEP)])
         given = padded[None, None].astype(np.float32) / 255.0
         heat, fine, middle = self._backbone.run(None, {"band": given})
-        return read_centres(heat[0], fine[0], middle[0], self._read_attributes, self._threshold)
+        return read_centres(heat[0], fine[0], middle[0], self._read_attributes)
 
     def _read_attributes(self, features: Floats, group: Ints, stem: Ints) -> tuple[Floats, Floats, Floats]:
         given: dict[str, Any] = {"features": np.ascontiguousarray(features), "group": group, "stem": stem}

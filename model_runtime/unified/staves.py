@@ -16,11 +16,11 @@ from model_runtime.unified.page_light import WORK_SPACE_PX, FlatPage, Ink, line_
 Floats = npt.NDArray[np.float64]
 _STRIP_PX = 2 * WORK_SPACE_PX
 _SPACINGS = WORK_SPACE_PX * np.array([0.9, 0.94, 0.97, 1.0, 1.03, 1.06, 1.1])
-_SEED_SCORE, _GROWN_SCORE = 0.3, 0.12
+_SEED_SCORE, _GROWN_SCORE = 0.26, 0.1
 _MOST_MISSED_STRIPS = 5
 _SHORTEST_STRIPS = 4
 _LINES = 5
-_BLURRED_PX = 1.3  # by which a staff seems longer than it is
+_BRIDGED_PX = 15  # gaps in a worn line that are no end of it
 _LEAST_SEEN = 0.5  # share of a staff's columns in which four of its lines are to be seen
 
 
@@ -239,7 +239,7 @@ def _with_ends(staff: Staff, ink: Ink) -> Staff | None:
     for k in range(_LINES):
         heights = tops + (bottoms - tops) * k / (_LINES - 1)
         rows = np.clip(np.rint(heights).astype(int)[None] + np.array([-1, 0, 1])[:, None], 0, len(ink) - 1)
-        darkest = ndimage.uniform_filter1d(ink[rows, columns[None]].max(axis=0), 5)
+        darkest = ndimage.grey_closing(ink[rows, columns[None]].max(axis=0), _BRIDGED_PX)
         seen += darkest > min(0.35, 0.6 * float(np.median(darkest)) + 0.02)
     blank = np.zeros(len(columns))
     for k in range(_LINES - 1):
@@ -255,8 +255,7 @@ def _with_ends(staff: Staff, ink: Ink) -> Staff | None:
         return None
     if np.mean(seen[starts[0] : stops[-1] + 1] >= _LINES - 1) < _LEAST_SEEN:
         return None
-    left, right = columns[starts[0]] + _BLURRED_PX, columns[stops[-1]] - _BLURRED_PX
-    return Staff(staff.xs, staff.tops, staff.bottoms, float(left), float(right))
+    return Staff(staff.xs, staff.tops, staff.bottoms, float(columns[starts[0]]), float(columns[stops[-1]]))
 
 
 def _without_small(staves: list[Staff]) -> list[Staff]:

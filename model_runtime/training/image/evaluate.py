@@ -20,7 +20,7 @@ from model_runtime.training.image.dataset import Band, load_bands, totals
 from model_runtime.training.image.network import Reader
 from model_runtime.training.image.samples import Targets, targets_of
 from model_runtime.unified.bands import CELL_PX, CELL_SPACES, HIGHEST_ROW, MARGIN_SPACES
-from model_runtime.unified.centres import HEAD, THRESHOLD, Seen, read_centres
+from model_runtime.unified.centres import HEAD, THRESHOLDS, Seen, read_centres
 from model_runtime.unified.glyph_classes import GROUP_NAMES, STEM_ATTRIBUTES
 
 _NEAR_SPACES = 0.6
@@ -29,7 +29,7 @@ _LOOSE_ROWS = {name: 1 for name in GROUP_NAMES if name not in ("head", "rest", "
 
 
 @torch.no_grad()
-def read_band(reader: Reader, pixels: npt.NDArray[np.uint8], threshold: float = THRESHOLD) -> Seen:
+def read_band(reader: Reader, pixels: npt.NDArray[np.uint8], thresholds: Any = THRESHOLDS) -> Seen:
     """What the network sees in a whole band."""
     width = pixels.shape[1]
     padded = np.pad(pixels, [(0, 0), (0, -width % 16)])
@@ -39,16 +39,16 @@ def read_band(reader: Reader, pixels: npt.NDArray[np.uint8], threshold: float = 
         outputs = reader.attributes(*(torch.from_numpy(np.ascontiguousarray(a)) for a in (features, group, stem)))
         return tuple(output.numpy() for output in outputs)
 
-    return read_centres(logits[0].numpy(), fine[0].numpy(), middle[0].numpy(), attributes, threshold)
+    return read_centres(logits[0].numpy(), fine[0].numpy(), middle[0].numpy(), attributes, thresholds)
 
 
-def measured(reader: Reader, paths: Iterable[Path], threshold: float = THRESHOLD) -> dict[str, float]:
+def measured(reader: Reader, paths: Iterable[Path], thresholds: Any = THRESHOLDS) -> dict[str, float]:
     """F1 of each group's centres, share of each attribute right at heads found, F1 of heads with all of them right."""
     counts: Counter[str] = Counter()
     for path in paths:
         for band in load_bands(path):
             columns = band.pixels.shape[1] // CELL_PX
-            compare(read_band(reader, band.pixels, threshold), targets_of([(band, 0.0)], columns), counts)
+            compare(read_band(reader, band.pixels, thresholds), targets_of([(band, 0.0)], columns), counts)
     return figures(counts)
 
 
