@@ -9,7 +9,7 @@ local media = { accessors = 0 }
 local reaper = {}
 media.reaper = reaper
 
-local GRAIN_S = 0.03 -- of sound that keeps its pitch at another rate
+local GRAIN_S = 0.05 -- of sound that keeps its pitch at another rate
 
 local MOST_VALUES = 4194304 -- of an array
 
