@@ -28,6 +28,20 @@ def plucked(notes: Iterable[tuple[float, int, float]], seconds: float, rate: int
     return sound
 
 
+def strings(notes: Iterable[tuple[float, int, float]], seconds: float, rate: int = RATE) -> npt.NDArray[np.float32]:
+    """Plucked strings (onset_s, pitch, length_s) with their overtones."""
+    sound = np.zeros(int(seconds * rate), np.float32)
+    for onset_s, pitch, length_s in notes:
+        time_s = np.arange(int(length_s * rate)) / rate
+        hertz = 440 * 2 ** ((pitch - 69) / 12)
+        tone = sum(np.sin(2 * np.pi * k * hertz * time_s) * np.exp(-(2 + k) * time_s) / k for k in range(1, 11))
+        start = int(onset_s * rate)
+        sound[start : start + len(tone)] += (0.15 * tone * np.minimum(1, (length_s - time_s) / 0.02))[
+            : len(sound) - start
+        ]
+    return sound
+
+
 def packets(sound: npt.NDArray[np.float32], identifier: str = "band", rate: int = RATE) -> list[bytes]:
     """A sound as ReaStream packets."""
     blocks = [tuple(sound[start : start + PACKET].tolist()) for start in range(0, len(sound), PACKET)]

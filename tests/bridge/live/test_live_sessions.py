@@ -11,7 +11,7 @@ from typing import Any
 
 import mido
 import pytest
-from band import Ears, Sending, free_port, midi_packet, packets, plucked, until
+from band import PACKET, Ears, Sending, free_port, midi_packet, packets, plucked, strings, until
 from house import Build, House
 
 from bridge.live.heard import Heard
@@ -31,6 +31,7 @@ from protocol.live import (
     ReaStreamSource,
 )
 from protocol.messages import Accepted, Content, Error, LiveHeardSource, Message, Submit
+from protocol.reastream import AudioPacket, encode
 
 MELODY = [(0.2 + 0.3 * i, pitch, 0.25) for i, pitch in enumerate((60, 64, 67, 72, 71, 67))]
 SECONDS = 2.5
@@ -90,6 +91,28 @@ async def test_what_a_band_plays_is_heard_told_played_and_kept(house: House, ear
         message.note for message in mido.MidiFile(artefact.path) if message.type == "note_on" and message.velocity
     ]
     assert struck == [pitch for _, pitch, _ in MELODY]
+
+
+async def test_the_reader_that_comes_with_scorebridge_hears_strings_in_stereo_at_another_rate(
+    build: Build, ears: Ears
+) -> None:
+    house = await build(live_reader="unified")
+    port, rate = free_port(), 44_100
+    started = await start(house, port, destinations=[f"reaper:{ears.port}"])
+    played = [(0.5 + 0.4 * i, pitch, 0.35) for i, pitch in enumerate((57, 60, 64, 69, 64))]
+    sound = strings(played, 3.2, rate)
+    half = PACKET // 2  # frames; two channels of them fill a packet
+    blocks = [tuple(sound[i : i + half].tolist()) for i in range(0, len(sound), half)]
+    sent = [encode(AudioPacket("band", rate, (block, block))) for block in blocks]
+    await in_thread(Sending(port, sent, 2 * rate).wait)
+    await house.ask(LiveStop(live="one"))
+    confirmed = [note for note in events(house, "one", LiveNote) if note.phase == "confirmed"]
+    right = [(t, p) for t, p, _ in played if any(n.pitch == p and abs(n.onset - t) < 0.08 for n in confirmed)]
+    assert started.reader == "unified"
+    assert 0 < started.look_ahead < 0.15
+    assert len(right) >= 4
+    assert not ears.down
+    assert not ears.wrong
 
 
 async def test_the_state_tells_of_level_latency_and_packets(house: House) -> None:
