@@ -11,11 +11,10 @@ insert what they read into an empty score with the same measures; MuseScore expo
     cursor_equal_percent               notes without tuplets and grace notes, inserted by cursor alone: what MuseScore
                                        3.2's cursor can make
     undone_scores                      scores that one undo left as empty as before, of both ways
-    read_400_bars_s                    reading 400 bars by cursor
-    insert_cursor_400_bars_s           inserting 400 bars by cursor
-    insert_paste_400_bars_s            the same through the clipboard, as MuseScore 3 takes tuplets and grace notes
-                                       (`_s`: processor time of MuseScore, a median of five; `_wall_s`: on the wall)
-    longest_slice_ms                   the longest that reading kept the window waiting, on the wall
+    read_400_bars_s                    reading 400 bars by cursor, on the wall, a median of five runs
+    longest_slice_ms                   the longest that reading kept the window waiting, in all runs
+    insert_400_bars_cursor_s           inserting 400 bars by cursor
+    insert_400_bars_paste_s            the same through the clipboard, as MuseScore 3 takes tuplets and grace notes
     musescore4_scores                  scores opened in MuseScore 4's engine: written as we write them after being taken
                                        through notation → performance → notation (and `_image` through a picture, where
                                        an engine reads those)
