@@ -26,8 +26,8 @@ from model_runtime.addons.known import BASIC_PITCH
 from protocol.connection import RUNTIME_VARIABLE
 
 DEMO = Path(bridge.__file__).parent / "demo"
-ROUNDS = 7
-RECORDING_S = 240
+ROUNDS = 5
+RECORDING_S = 90
 AIMS = {"accepted_ms": 150.0, "longest_block_ms": 100.0}
 BLOCKED = r"blocked for (\d+) ms at most while waiting, (\d+) ms by reading or writing"
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import doors, reaper
+from benchmarks import doors, musescore_dialog, reaper
 
 README = Path(__file__).with_name("README.md")
 RESULTS = Path(__file__).with_name("results")
@@ -24,6 +24,7 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
     "transcription": ("basic-pitch", "basic_pitch_package", "transkun"),
     "notation": ("scorebridge", "musescore", "music21"),
     "playback": ("fluidsynth", "rustysynth"),
+    "live_notation": ("live", "offline"),
 }
 """Benchmark → names in its figures that become columns; for `transcription` and `notation` ours comes first."""
 
@@ -67,12 +68,16 @@ def aims(benchmark: str, figures: Mapping[str, float]) -> dict[str, list[Aim]]:
             others = [f"note_f1_{engine}_{task}" for engine in ENGINES["notation"][1:]]
             found[f"note_f1_scorebridge_{task}"] = [Aim("≥", other) for other in others]
         found["full_measures"] = [Aim("=", 100.0)]
+    elif benchmark == "live_notation":
+        found = {f"bars_behind_longest_{kind}": [Aim("≤", 2.0)] for kind in ("lieder", "asap")}
     elif benchmark == "musescore":
         found = {name: [Aim("≥", 99.0)] for name in ("round_trip_equal_percent", "cursor_equal_percent")}
         found |= {name: [Aim("≥", 30.0)] for name in ("round_trip_scores", "musescore4_scores")}
         found |= {f"insert_400_bars_{way}_s": [Aim("≤", 3.0)] for way in ("cursor", "paste")}
         found |= {"read_400_bars_s": [Aim("≤", 1.0)], "longest_slice_ms": [Aim("≤", 100.0)]}
         found["undone_scores"] = [Aim("=", 60.0)]
+    elif benchmark == "musescore_dialog":
+        found = {name: [Aim("≤", bound)] for name, bound in musescore_dialog.AIMS.items()}
     elif benchmark == "reaper":
         found = {name: [Aim("≤", bound)] for name, bound in reaper.AIMS.items()}
     elif benchmark == "load":
