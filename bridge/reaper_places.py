@@ -53,7 +53,7 @@ def scripts_folder(named: Path) -> Path:
 def next_step(registered: bool) -> str:
     """What the user does after the scripts were copied."""
     if registered:
-        return "Start REAPER: the actions are in its action list, their names begin with “ScoreBridge”."
+        return "Start REAPER and search its action list for “ScoreBridge”."
     return (
         "In REAPER: Actions → Show action list → New action → Load ReaScript…, choose the files that begin with "
         "“ScoreBridge_” in that folder. Or close REAPER and let this command list them: "
