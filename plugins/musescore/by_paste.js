@@ -8,16 +8,19 @@
 var MOST_TABS = 64;
 var MARKER_PITCH = 60;
 
-// Whether these notes need it: tuplets before 3.5, to write or to replace; grace notes in any 3.x.
+// Whether these notes come out better this way: grace notes, and what the cursor cannot do at all.
+function isBetter(api, score, sorted) {
+    return isPossible(api) && (sorted.graces > 0 || isNeeded(api, score, sorted));
+}
+
+// Whether the cursor fails at these notes: tuplets before 3.5, to write or to replace.
 function isNeeded(api, score, sorted) {
-    if (!(api.mscoreVersion < 40000) || typeof api.readScore !== "function") {
-        return false;
-    }
-    var cursor = score.newCursor();
-    if (sorted.graces) {
-        return true;
-    }
-    return typeof cursor.addTuplet !== "function" && (sorted.tuplets > 0 || hasTuplets(api, score, sorted));
+    return isPossible(api) && typeof score.newCursor().addTuplet !== "function" &&
+        (sorted.tuplets > 0 || hasTuplets(api, score, sorted));
+}
+
+function isPossible(api) {
+    return api.mscoreVersion < 40000 && typeof api.readScore === "function";
 }
 
 // Whether there are tuplets in the place that is written to.

@@ -16,7 +16,7 @@
 // place   {tick, staff} as `Selection.place` gives it: the document's tick 0, and the staff of its first part.
 // options {signatures: true}: also insert the document's time and key signatures and its tempo marks.
 //         {musicxml: path}: the same notes as MusicXML. MuseScore 3 pastes them from there where its cursor cannot make
-//         them: tuplets before 3.5, grace notes in all of 3.x. 4.x does not need it.
+//         them: tuplets before 3.5, grace notes in all of 3.x (which are left out without it). 4.x does not use it.
 
 .import "by_cursor.js" as ByCursor
 .import "by_paste.js" as ByPaste
@@ -90,8 +90,8 @@ function stavesOf(document) {
 }
 
 function write(work) {
-    var pastes = ByPaste.isNeeded(work.api, work.score, work.sorted);
-    if (pastes && !work.options.musicxml) {
+    var pastes = !!work.options.musicxml && ByPaste.isBetter(work.api, work.score, work.sorted);
+    if (!pastes && ByPaste.isNeeded(work.api, work.score, work.sorted)) {
         var error = new Error("These notes can only be inserted from MusicXML in this version of MuseScore.");
         error.code = "needs_musicxml";
         throw error;

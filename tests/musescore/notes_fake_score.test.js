@@ -156,10 +156,17 @@ test("3.2: tuplets need MusicXML where the cursor cannot make them, and nothing 
     assert.equal(score.undoSteps, 0);
 });
 
-test("4.5: grace notes are counted as not carried", () => {
-    const { warnings } = inserted("4.5", [note(0, 480, 60), note(0, 240, 62, { grace: "acciaccatura" })]);
-    assert.deepEqual(warnings, [{ code: "grace", count: 1 }]);
-});
+for (const version of ["3.2", "3.6", "4.5"]) {
+    test(`${version}: grace notes that cannot be pasted are counted as not carried`, () => {
+        const score = new FakeScore(version);
+        const root = rootOf(score);
+        root.readScore = () => null;
+        const document = documentOf([note(0, 480, 60), note(0, 240, 62, { grace: "acciaccatura" })]);
+        const warnings = WriteNotes.writeNotes(root, score, document, { tick: 0, staff: 0 }, {});
+        assert.deepEqual(warnings, [{ code: "grace", count: 1 }]);
+        assert.deepEqual(readBack(score).map((n) => n.pitch), [60]);
+    });
+}
 
 test("spelling, articulations and lyrics reach the chord", () => {
     const { score } = inserted("4.5", [
