@@ -162,6 +162,10 @@ class MuseScore:
         self._xdotool("windowfocus", "--sync", window)
         time.sleep(0.15)
 
+    def focused(self) -> str:
+        """The window that has the keyboard."""
+        return self._xdotool("getwindowfocus")
+
     def keys(self, *names: str) -> None:
         """Press keys, wherever the keyboard is."""
         for name in names:

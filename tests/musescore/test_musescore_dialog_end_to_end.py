@@ -212,11 +212,15 @@ def test_a_recording_becomes_a_new_score(musescore: Open, daemon: RunningDaemon,
     host = musescore(score)
     dialog = host.open_dialog()
     host.hears("daemon: ready")
-    host.keys("2", "Tab")
+    host.keys("2", "Tab", "Tab", "Return")  # the file picker's button
+    host.until(lambda: host.focused() != dialog, "no file picker came")
+    host.picture("file-picker")
     host.type(str(CLIP))
-    host.keys("Tab", "Tab", "Tab", "space")  # past the file picker's button and "into this score"
+    host.keys("Return")
+    host.focus(dialog)
+    host.keys("Tab", "Tab", "space")  # past "into this score"
     host.picture("new-score-chosen", dialog)
-    host.keys("shift+Tab", "shift+Tab", "shift+Tab", "Return")
+    host.keys("2", "Return")
     made = Path(host.hears(r"done: (.*\.musicxml)")[1])
     host.until(lambda: made.stem in host.title(), "the new score is not in front")
     host.picture("new-score")
