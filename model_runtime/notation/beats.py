@@ -185,7 +185,9 @@ class MeterSearch:
 
     def first(self, accents: npt.NDArray[np.int64]) -> Float32Array:
         """Costs of the states at the first chord, whose accent classes have shape (4,)."""
-        return self.meter.start.astype(np.float32)[:, None] + self.tempo_cost[None, :] + self._accent(accents)[:, None]
+        start: Float32Array = self.meter.start.astype(np.float32)
+        cost: Float32Array = start[:, None] + self.tempo_cost[None, :] + self._accent(accents)[:, None]
+        return cost
 
     def step(self, score: Float32Array, elapsed: float, accents: npt.NDArray[np.int64]) -> tuple[Float32Array, Step]:
         """Costs of the states at the next chord, `elapsed` seconds later, and where each of them came from."""
