@@ -25,8 +25,8 @@ class PickingSettings:
         shortest_steps: A note is at least this long.
     """
 
-    onset: float = 0.45
-    frame: float = 0.35
+    onset: float = 0.5
+    frame: float = 0.45
     offset: float = 0.3
     shortest_steps: int = 1
 

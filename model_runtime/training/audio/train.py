@@ -72,7 +72,7 @@ class Settings:
     rare: float = 3.0
     decay: float = 0.01
     clip: float = 3.0
-    averaging: float = 0.998
+    averaging: float = 0.995
     low: bool = True
     seed: int = 1
     log_steps: int = 20
