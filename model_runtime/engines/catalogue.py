@@ -16,6 +16,7 @@ _ENGINES = (
     ("model_runtime.engines.fluidsynth", "FluidSynth"),
     ("model_runtime.engines.rustysynth", "RustySynth"),
     ("model_runtime.engines.verovio", "Verovio"),
+    ("model_runtime.engines.unified_image", "UnifiedImage"),
 )
 
 

@@ -70,6 +70,7 @@ class UnifiedImage(Engine):
                 "No music was found in the image.",
                 hint="See that staves run across the page, upright and at least 8 pixels between their lines.",
             )
+        context.warn("Score images are read by a model that is still learning: compare the notes with the page.")
         for sentence in read.warnings:
             context.warn(sentence)
         return read.notation

@@ -90,7 +90,7 @@ def test_engines_and_addons_are_listed_with_their_mend(terminal: Terminal):
 
 def test_doctor_says_what_is_missing_and_how_to_mend_it(terminal: Terminal):
     told = terminal.type("doctor")
-    assert "no engine yet that reads score images" in told.stdout
+    assert "12 of 12" in told.stdout
     assert "scorebridge models add basic-pitch" in told.stdout
     assert "scorebridge serve" in told.stdout
     terminal.type("serve", "--detach")

@@ -91,12 +91,23 @@ def test_what_cannot_be_meant_gets_a_sentence_and_a_hint(terminal: Terminal, sca
         assert "Traceback" not in done.stderr
 
 
-def test_a_score_image_is_refused_in_one_sentence_until_something_can_read_it(terminal: Terminal, scale: Path):
+def test_a_score_image_is_read_and_the_musician_is_told_to_compare(terminal: Terminal, scale: Path):
     drawn = terminal.type("translate", scale, "page.png")
     assert drawn.returncode == 0, drawn.stderr
     done = terminal.type("translate", "page.png", "read.musicxml")
+    assert done.returncode == 0, done.stderr
+    assert "compare the notes with the page" in " ".join(done.stderr.split())
+    assert (terminal.folder / "read.musicxml").read_bytes().count(b"<pitch>") >= 4
+
+
+def test_a_picture_without_music_is_refused_in_one_sentence(terminal: Terminal):
+    from PIL import Image
+
+    Image.new("L", (600, 400), 255).save(terminal.folder / "empty.png")
+    done = terminal.type("translate", "empty.png", "read.musicxml")
     assert done.returncode == 1
-    assert "no engine yet that reads score images" in done.stderr
+    assert "No music was found in the image." in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_explain_says_which_engines_and_why(terminal: Terminal, scale: Path):
