@@ -328,7 +328,7 @@ def stepped_hours(hours: float) -> dict[str, float]:
         now_s = (number + 1) * 0.1 * (1 - 50e-6) + 0.005 * random.random()
         if random.random() < 0.01:
             continue
-        at += sum(len(block.samples) for block in stream.take(sound[number % 64] + number, now_s))
+        at += sum(len(block.samples) + block.skipped for block in stream.take(sound[number % 64] + number, now_s))
         latency.arrived(at / rate, now_s)
         latency.told(at / rate - 0.05, now_s)
         for phase, offset_s in (("provisional", None), ("corrected", now_s)):

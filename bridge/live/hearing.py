@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 WARM_UP_S = 0.5
 WARM_UP_PIECE_S = 0.01
+JUMPS_KEPT_S = 60.0  # a note that sounds for longer ends a little early where packets were lost meanwhile
 BLOCK_S = 0.1  # the longest piece that a reader is given: stopping is never far
 
 
@@ -66,8 +68,9 @@ class SoundHearing:
         self._listener = open_listener()
         self._resampler: StreamResampler | None = None
         self._from_rate = 0
-        self._taken_s = 0.0  # of the source's clock, before the present sample rate
+        self._taken_s = 0.0  # given to the reader, before the present sample rate
         self._samples = 0
+        self._jumps: deque[tuple[float, float]] = deque([(0.0, 0.0)])  # (reader's time, what is missing until then)
         self.started_s: float | None = None
         self.latency = Latency()
         self.level = Level()
@@ -80,7 +83,11 @@ class SoundHearing:
 
     @property
     def position_s(self) -> float:
-        """How much has been listened to."""
+        """How much has been listened to, with what was missing."""
+        return self._reader_s + self._jumps[-1][1]
+
+    @property
+    def _reader_s(self) -> float:
         return self._taken_s + (self._samples / self._from_rate if self._from_rate else 0.0)
 
     def take(self, items: Sequence[Item], sample_rate: int) -> list[Heard]:
@@ -91,13 +98,15 @@ class SoundHearing:
         return heard
 
     def finish(self) -> list[Heard]:
-        return [_heard(note) for note in self._listener.finish()]
+        return [self._heard(note) for note in self._listener.finish()]
 
     def _take_block(self, block: Block, sample_rate: int) -> list[Heard]:
         if sample_rate != self._from_rate or self._resampler is None:
-            self._taken_s = self.position_s
+            self._taken_s = self._reader_s
             self._samples, self._from_rate = 0, sample_rate
             self._resampler = StreamResampler(sample_rate, self._listener.sample_rate)
+        if block.skipped:
+            self._jump(block.skipped / sample_rate)
         self.level.add(block)
         heard: list[Heard] = []
         longest = max(1, int(BLOCK_S * sample_rate))
@@ -107,8 +116,31 @@ class SoundHearing:
             self.latency.arrived(self.position_s, block.arrival_s)
             if self.started_s is None:
                 self.started_s = block.arrival_s - self.position_s
-            heard += [_heard(note) for note in self._listener.listen(self._resampler.resampled(piece))]
+            heard += [self._heard(note) for note in self._listener.listen(self._resampler.resampled(piece))]
         return heard
+
+    def _jump(self, missing_s: float) -> None:
+        """The source's clock goes on, the reader's does not."""
+        self._jumps.append((self._reader_s, self._jumps[-1][1] + missing_s))
+        while len(self._jumps) > 1 and self._jumps[1][0] < self._reader_s - JUMPS_KEPT_S:
+            self._jumps.popleft()
+
+    def _on_source_clock(self, reader_s: float) -> float:
+        for from_s, missing_s in reversed(self._jumps):
+            if from_s <= reader_s:
+                return reader_s + missing_s
+        return reader_s + self._jumps[0][1]
+
+    def _heard(self, note: HeardNote) -> Heard:
+        return Heard(
+            int(note.number),
+            note.phase,
+            int(note.pitch),
+            self._on_source_clock(float(note.onset_s)),
+            None if note.offset_s is None else self._on_source_clock(float(note.offset_s)),
+            int(note.velocity),
+            float(note.confidence),
+        )
 
 
 def _warmed_up(listener: Listener) -> None:
@@ -117,18 +149,6 @@ def _warmed_up(listener: Listener) -> None:
     for piece in np.array_split(noise.astype(np.float32), int(WARM_UP_S / WARM_UP_PIECE_S)):
         listener.listen(piece)
     listener.finish()
-
-
-def _heard(note: HeardNote) -> Heard:
-    return Heard(
-        int(note.number),
-        note.phase,
-        int(note.pitch),
-        float(note.onset_s),
-        None if note.offset_s is None else float(note.offset_s),
-        int(note.velocity),
-        float(note.confidence),
-    )
 
 
 class MidiHearing:

@@ -26,10 +26,12 @@ class Block:
     Attributes:
         samples: Mono, shape (n,).
         arrival_s: When it came, on the steady clock (`time.monotonic`).
+        skipped: Samples of the source's clock that are missing before it.
     """
 
     samples: FloatArray
     arrival_s: float
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
