@@ -16,10 +16,11 @@ from model_runtime.tokens.vocabulary import HIGHEST_POSITION, LOWEST_POSITION, P
 from model_runtime.unified.bands import Line, on_page
 from model_runtime.unified.centres import Seen
 from model_runtime.unified.glyph_classes import DENOMINATORS, GROUP_NAMES, KINDS, OWN_STAFF, STEM_ATTRIBUTES
+from model_runtime.unified.key_signatures import LINE_START_SPACES, Sign, key_signatures, likely_clefs
 from model_runtime.unified.staves import Staff, System
 
 _SAME_SPACES = 0.7
-_KEY_GAP_SPACES = 2.4
+_CLEF_WIDTH_SPACES = 2.2
 _BARLINE_SPACES = 0.9
 _CHORD_SPACES = 1.6
 _LEFT_OUT = ("bracket-left", "bracket-right")  # the trunk's corpus draws none, so it would not know them
@@ -61,9 +62,10 @@ def join_system(system: System, line: Line, seen: list[Seen], others: list[Staff
         own = [m for m in marks if m.staff in group]
         for mark in own:
             mark.glyph = replace(mark.glyph, staff=mark.staff - group[0] + 1)
+        own = _with_heads_of_lines(own)
         part.glyphs += [m.glyph for m in own if m.group not in ("barline", "key-sign")]
         part.glyphs += _barlines([m for m in own if m.group == "barline"], len(group))
-        part.glyphs += _keys([m for m in own if m.group == "key-sign"])
+        part.glyphs += _keys(own)
         part.glyphs = _with_common_tips(part.glyphs)
         parts.append(part)
     return parts
@@ -190,24 +192,35 @@ def _clusters(marks: list[_Mark], gap: float) -> list[list[_Mark]]:
     return clusters
 
 
-def _keys(marks: list[_Mark]) -> list[Glyph]:
-    """A key signature for each run of signs on each staff; staves that show one at the same place agree."""
-    runs: list[tuple[int, float, float, int]] = []  # staff, x, probability, fifths
-    for staff in sorted({m.glyph.staff for m in marks}):
-        for cluster in _clusters([m for m in marks if m.glyph.staff == staff], _KEY_GAP_SPACES):
-            kinds = Counter(m.glyph.kind for m in cluster)
-            fifths = kinds["key-sign:sharp"] - kinds["key-sign:flat"]
-            sure = float(np.mean([m.probability for m in cluster]))
-            runs.append((staff, cluster[0].glyph.x, sure, min(max(fifths, -7), 7)))
+def _signs(marks: list[_Mark], group: str) -> list[Sign]:
+    own = [m for m in marks if m.group == group]
+    return [Sign(m.glyph.kind, m.glyph.staff, m.glyph.x, m.glyph.position, m.probability) for m in own]
+
+
+def _with_heads_of_lines(marks: list[_Mark]) -> list[_Mark]:
+    """The marks with the clefs that are likely, and without notes and rests that a clef was taken for."""
+    clefs = likely_clefs(_signs(marks, "clef"))
     result = []
-    for staff, x, sure, _ in runs:
-        votes: Counter[int] = Counter()
-        for _, other_x, other_sure, other_fifths in runs:
-            if abs(other_x - x) < 2.0:
-                votes[other_fifths] += other_sure  # type: ignore[assignment]
-        fifths = max(votes, key=lambda f: (votes[f], abs(f)))
-        result.append(Glyph(f"glyph-key:{fifths}", x, staff, probability=probability_bin(sure)))
+    for mark in marks:
+        if mark.group == "clef":
+            clef = next((c for c in clefs if (c.staff, c.x) == (mark.glyph.staff, mark.glyph.x)), None)
+            if clef is None:
+                continue
+            mark.glyph = replace(mark.glyph, position=clef.position)
+        elif mark.group in ("head", "rest") and any(
+            c.staff == mark.glyph.staff and c.x < LINE_START_SPACES and mark.glyph.x < c.x + _CLEF_WIDTH_SPACES
+            for c in clefs
+        ):
+            continue
+        result.append(mark)
     return result
+
+
+def _keys(marks: list[_Mark]) -> list[Glyph]:
+    keys = key_signatures(_signs(marks, "key-sign"), likely_clefs(_signs(marks, "clef")))
+    return [
+        Glyph(f"glyph-key:{key.fifths}", key.x, key.staff, probability=probability_bin(key.probability)) for key in keys
+    ]
 
 
 def _with_common_tips(glyphs: list[Glyph]) -> list[Glyph]:

@@ -31,6 +31,7 @@ from model_runtime.training.image.samples import UNKNOWN, Pool, Targets
 from model_runtime.unified.glyph_classes import ATTRIBUTES, STEM_ATTRIBUTES
 
 log = logging.getLogger(__name__)
+_LONGEST_STEP_S = 10.0  # what took longer was spent asleep: a run that is halted for a while has not trained
 _STEM_COLUMNS = {name: 2 + i for i, name in enumerate(STEM_ATTRIBUTES)}
 
 
@@ -238,7 +239,7 @@ class Run:
             started = time.monotonic()
             due = int(self.seconds // self.settings.evaluate_s)
             heat, attributes = self.train_step(*self.next_batch())
-            took = time.monotonic() - started
+            took = min(time.monotonic() - started, _LONGEST_STEP_S)
             self.seconds += took
             sums = [sums[0] + heat, sums[1] + attributes, sums[2] + took]
             if self.step % self.settings.log_steps == 0:

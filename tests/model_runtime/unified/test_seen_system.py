@@ -79,13 +79,26 @@ def test_what_is_nearer_to_another_system_is_left_out() -> None:
 
 
 def test_signs_beside_each_other_are_counted_and_the_staves_agree() -> None:
-    flats = [("key-sign:flat", 4.0 + i, 4 + i, 0.9, {}) for i in range(3)]
+    places = (4, 7, 3)
+    flats = [("key-sign:flat", 4.0 + i, places[i], 0.9, {}) for i in range(3)]
     upper, lower = seen(*flats), seen(*[(k, x, p - 2, 0.5, v) for k, x, p, _, v in flats[:2]])
     glyphs = joined(upper, lower).glyphs
     assert [(g.kind, g.staff) for g in glyphs] == [("glyph-key:-3", 1), ("glyph-key:-3", 2)]
     assert glyphs[0].x == pytest.approx(4.0)
+    bass = ("clef:F", 1.0, 6, 0.9, {})
+    overlooked = [(k, x, p - 2, q, v) for k, x, p, q, v in flats[1:]]
+    assert [g.kind for g in joined(seen(), seen(bass, *overlooked)).glyphs] == ["clef:F", "glyph-key:-3"]
     naturals = [("key-sign:natural", 30.0 + i, 4 + i, 0.9, {}) for i in range(3)]
     assert [g.kind for g in joined(seen(*flats, *naturals), seen()).glyphs] == ["glyph-key:-3", "glyph-key:0"]
+
+
+def test_each_line_begins_with_its_likeliest_clef_and_no_note_is_read_out_of_it() -> None:
+    treble = [("clef:G", 1.0, 1, 0.2, {}), ("clef:C", 1.2, 4, 0.15, {}), ("head:black", 2.0, 3, 0.6, {"stems": 1})]
+    later = [("clef:F", 40.0, 6, 0.2, {}), ("clef:F", 60.0, 6, 0.8, {}), ("head:black", 9.0, 3, 0.6, {"stems": 1})]
+    glyphs = joined(seen(*treble, *later), seen()).glyphs
+    clefs = {(g.kind, g.x > 50, g.position) for g in glyphs if g.kind.startswith("clef")}
+    assert clefs == {("clef:G", False, 2), ("clef:F", True, 6)}
+    assert [g.x for g in glyphs if g.kind == "head:black"] == [9.0]
 
 
 def test_a_barline_is_one_glyph_of_all_staves_and_its_kind_that_of_most_votes() -> None:
