@@ -17,6 +17,7 @@ CHUNK_COLUMNS = 128  # cells: 64 staff spaces
 _SPREAD_COLUMNS, _SPREAD_ROWS = 0.55, 0.35
 _COLUMN = {name: i for i, name in enumerate(FIELDS)}
 STRETCH = (0.86, 1.16)
+_MOST_MOVED_PX = 3.0
 UNKNOWN = -100  # a class that is not known, as `cross_entropy` passes it over
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -168,10 +169,27 @@ def stretched(band: Band, factor: float) -> Band:
     return Band(pixels.astype(np.uint8), x.astype(np.float32), band.positions, band.values)
 
 
+def with_other_ledgers(pixels: Floats, wider: float) -> Floats:
+    """A chunk whose ledger lines are further apart than its staff lines, as old plates have them; rows still mean
+    positions, so that the lines must be counted there."""
+    rows = np.arange(BAND_HEIGHT_PX) + 0.5
+    above = np.maximum((HIGHEST_ROW - 8) * CELL_PX + CELL_PX / 2 - rows, 0.0)
+    below = np.maximum(rows - HIGHEST_ROW * CELL_PX - CELL_PX / 2, 0.0)
+    moved = np.clip(wider * above, -_MOST_MOVED_PX, _MOST_MOVED_PX) - np.clip(
+        wider * below, -_MOST_MOVED_PX, _MOST_MOVED_PX
+    )
+    source = np.clip(rows + moved - 0.5, 0, BAND_HEIGHT_PX - 1)
+    upper = np.floor(source).astype(int)
+    share = (source - upper).astype(np.float32)[:, None]
+    return np.asarray(pixels[upper] * (1 - share) + pixels[np.minimum(upper + 1, BAND_HEIGHT_PX - 1)] * share)
+
+
 def spoilt(pixels: Floats, rng: np.random.Generator) -> Floats:
     """A chunk with other contrast, a little noise or blur, and not quite at its height."""
     from scipy import ndimage
 
+    if rng.random() < 0.5:
+        pixels = with_other_ledgers(pixels, float(rng.normal(0.03, 0.05)))
     if rng.random() < 0.35:
         pixels = np.roll(pixels, int(rng.choice([-1, 1])), axis=0)
     if rng.random() < 0.2:
