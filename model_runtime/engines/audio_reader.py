@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 from model_runtime.engines.base import Availability, Context, Engine, Measurement
 from model_runtime.engines.pitch_ranges import pitch_range
@@ -31,8 +30,13 @@ class AudioReaderEngine(Engine):
     source = Modality.AUDIO
     target = Modality.PERFORMANCE
     summary = "Transcribes recordings of any pitched instrument with the model that comes with ScoreBridge."
-    quality = 0.5
-    measurements: ClassVar[tuple[Measurement, ...]] = ()
+    quality = 0.65
+    measurements = (
+        Measurement("note onset F1 (50 ms)", "five Bach10 chorales, mean", 0.646, _BENCHMARK),
+        Measurement("note onset F1 (50 ms)", "a piano phrase (stereo_sample)", 1.0, _BENCHMARK),
+        Measurement("note onset F1 (50 ms)", "a singer (vocadito_1)", 0.673, _BENCHMARK),
+        Measurement("seconds of music read in a second", "ten recordings, median", 92.0, _BENCHMARK),
+    )
 
     def __init__(self, threads: int = 1) -> None:
         self._threads = threads
