@@ -93,8 +93,7 @@ def _spectral_kernel(
     window = np.where(age < rise, np.sin(np.pi / 2 * age / rise) ** 2, fading)
     window[(age < 0) | (age > length)] = 0.0
     kernel = 2.0 * window / window.sum() * np.exp(2j * np.pi * frequency / SAMPLE_RATE * np.arange(size))
-    spectrum: npt.NDArray[np.complex128] = np.conj(np.fft.fft(kernel))[: size // 2 + 1] / size
-    return spectrum
+    return np.asarray(np.conj(np.fft.fft(kernel))[: size // 2 + 1] / size, np.complex128)
 
 
 def magnitudes(segments: Floats) -> Floats:
