@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import doors, musescore_dialog, reaper
+from benchmarks import doors, live, musescore_dialog, reaper
 
 README = Path(__file__).with_name("README.md")
 RESULTS = Path(__file__).with_name("results")
@@ -68,6 +68,8 @@ def aims(benchmark: str, figures: Mapping[str, float]) -> dict[str, list[Aim]]:
             others = [f"note_f1_{engine}_{task}" for engine in ENGINES["notation"][1:]]
             found[f"note_f1_scorebridge_{task}"] = [Aim("≥", other) for other in others]
         found["full_measures"] = [Aim("=", 100.0)]
+    elif benchmark == "live":
+        found = {name: [Aim(sign, bound)] for name, (sign, bound) in live.AIMS.items()}
     elif benchmark == "live_notation":
         found = {f"bars_behind_longest_{kind}": [Aim("≤", 2.0)] for kind in ("lieder", "asap")}
     elif benchmark == "musescore":
