@@ -235,22 +235,26 @@ def _with_ends(staff: Staff, ink: Ink) -> Staff | None:
     last = int(min(staff.xs[-1] + 5 * WORK_SPACE_PX, ink.shape[1] - 1))
     columns = np.arange(first, last + 1)
     tops, bottoms = staff.top(columns), staff.bottom(columns)
-    seen = np.zeros(len(columns))
+    seen, bare = np.zeros(len(columns)), np.zeros(len(columns))
     for k in range(_LINES):
         heights = tops + (bottoms - tops) * k / (_LINES - 1)
         rows = np.clip(np.rint(heights).astype(int)[None] + np.array([-1, 0, 1])[:, None], 0, len(ink) - 1)
-        darkest = ndimage.grey_closing(ink[rows, columns[None]].max(axis=0), _BRIDGED_PX)
-        seen += darkest > min(0.35, 0.6 * float(np.median(darkest)) + 0.02)
+        darkest = ink[rows, columns[None]].max(axis=0)
+        bridged = ndimage.grey_closing(darkest, _BRIDGED_PX)
+        least = min(0.35, 0.6 * float(np.median(bridged)) + 0.02)
+        seen += bridged > least
+        bare += darkest > least
     blank = np.zeros(len(columns))
     for k in range(_LINES - 1):
         rows = np.clip(np.rint(tops + (bottoms - tops) * (k + 0.5) / (_LINES - 1)).astype(int), 0, len(ink) - 1)
         blank += ink[rows, columns] < 0.35
     seen[blank < 2] = 0  # the dark edge of a copy is no staff
-    there = np.convolve(seen >= _LINES - 1, np.ones(WORK_SPACE_PX) / WORK_SPACE_PX, "full")
+    some = (seen >= _LINES - 1) & (bare >= 2)  # a brace is near enough to be bridged to
+    there = np.convolve(some, np.ones(WORK_SPACE_PX) / WORK_SPACE_PX, "full")
     begins = there[WORK_SPACE_PX - 1 :]  # share of the next space's columns
     ends = there[: len(columns)]
-    starts = np.flatnonzero((begins > 0.7) & (seen >= _LINES - 1))
-    stops = np.flatnonzero((ends > 0.7) & (seen >= _LINES - 1))
+    starts = np.flatnonzero((begins > 0.7) & some)
+    stops = np.flatnonzero((ends > 0.7) & some)
     if not len(starts) or not len(stops) or stops[-1] - starts[0] < 6 * WORK_SPACE_PX:
         return None
     if np.mean(seen[starts[0] : stops[-1] + 1] >= _LINES - 1) < _LEAST_SEEN:

@@ -22,14 +22,16 @@ from model_runtime.training.image.samples import Targets, targets_of
 from model_runtime.unified.bands import CELL_PX, CELL_SPACES, HIGHEST_ROW, MARGIN_SPACES
 from model_runtime.unified.centres import HEAD, THRESHOLDS, Seen, read_centres
 from model_runtime.unified.glyph_classes import GROUP_NAMES, STEM_ATTRIBUTES
+from model_runtime.unified.key_signatures import LEAST_CLEF
 
 _NEAR_SPACES = 0.6
+DECIDED = np.where(np.array(GROUP_NAMES) == "clef", np.float32(LEAST_CLEF), THRESHOLDS)  # before a line's start helps
 _SHARED = ("kind", "stems", "dots", "accidental", "ties", "size")
 _LOOSE_ROWS = {name: 1 for name in GROUP_NAMES if name not in ("head", "rest", "clef", "key-sign")}
 
 
 @torch.no_grad()
-def read_band(reader: Reader, pixels: npt.NDArray[np.uint8], thresholds: Any = THRESHOLDS) -> Seen:
+def read_band(reader: Reader, pixels: npt.NDArray[np.uint8], thresholds: Any = DECIDED) -> Seen:
     """What the network sees in a whole band."""
     width = pixels.shape[1]
     padded = np.pad(pixels, [(0, 0), (0, -width % 16)])
@@ -42,7 +44,7 @@ def read_band(reader: Reader, pixels: npt.NDArray[np.uint8], thresholds: Any = T
     return read_centres(logits[0].numpy(), fine[0].numpy(), middle[0].numpy(), attributes, thresholds)
 
 
-def measured(reader: Reader, paths: Iterable[Path], thresholds: Any = THRESHOLDS) -> dict[str, float]:
+def measured(reader: Reader, paths: Iterable[Path], thresholds: Any = DECIDED) -> dict[str, float]:
     """F1 of each group's centres, share of each attribute right at heads found, F1 of heads with all of them right."""
     counts: Counter[str] = Counter()
     for path in paths:

@@ -6,14 +6,16 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from model_runtime.engraving.raster import FONT_FOLDER
 from model_runtime.training.corpus import root_of
+from model_runtime.training.image.contact_sheet import contact_sheet
 from model_runtime.training.image.dataset import bands_of, build, load_bands, spoilt_page
 from model_runtime.training.image.degrade import Damage, Warp
 from model_runtime.training.image.labels import FIELDS, group_counts, groups_of
 from model_runtime.training.image.pages import DrawnPage, PageMaker, printed_score, random_options
-from model_runtime.training.image.samples import Pool, stretched, targets_of
+from model_runtime.training.image.samples import Pool, stretched, targets_of, with_other_ledgers
 from model_runtime.training.image.shapes import other_shapes
 from model_runtime.unified.bands import CELL_PX, CELL_SPACES, HIGHEST_ROW, MARGIN_SPACES
 from model_runtime.unified.glyph_classes import GROUP_NAMES, KIND_INDEX
@@ -125,6 +127,22 @@ def test_scores_become_pages_on_disk_and_a_second_call_makes_no_more(scores: Pat
     assert targets.heat.max() == 1.0
     assert (targets.heat[tuple(targets.cells.T)] == 1.0).all()
     assert len(bands) == counted["bands"]
+
+
+def test_the_contact_sheet_shows_pages_with_their_labels(scores: Path, tmp_path: Path) -> None:
+    contact_sheet(scores, tmp_path / "sheet.png", seed=1, plain=False, rows=1, columns=1)
+    with Image.open(tmp_path / "sheet.png") as picture:
+        pixels = np.asarray(picture)
+    assert (np.ptp(pixels.astype(int), axis=2) > 100).sum() > 20  # colours are labels
+
+
+def test_ledger_lines_further_apart_leave_the_staff_where_it_is(page: DrawnPage) -> None:
+    bands, _ = bands_of(page.pixels, page.labels)
+    part = bands[1].pixels[:, :256].astype(np.float32) / 255
+    moved = with_other_ledgers(part, 0.1)
+    assert np.allclose(moved[70:96], part[70:96], atol=1e-6)
+    assert not np.allclose(moved[:60], part[:60])
+    assert np.allclose(with_other_ledgers(part, 0.0), part, atol=1e-6)
 
 
 def test_a_stretched_band_takes_its_labels_along(page: DrawnPage) -> None:
