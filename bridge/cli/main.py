@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import demo, doctor, jobs, mailbox, models, page, plugins, serve, train, translate
+from bridge.cli import demo, doctor, jobs, live, mailbox, models, page, plugins, serve, train, translate
 
 app = typer.Typer(
     name="scorebridge",
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.add_typer(serve.app, name="serve")
 app.command(name="translate")(translate.translate)
+app.command(name="live")(live.live)
 app.add_typer(jobs.app, name="jobs")
 app.command(name="page")(page.page)
 app.add_typer(models.app, name="models")
