@@ -21,7 +21,8 @@ from model_runtime.unified.staves import Staff, System
 
 _SAME_SPACES = 0.7
 _CLEF_WIDTH_SPACES = 2.2
-_BARLINE_SPACES = 0.9
+_METER_SPACES, _LEAST_METER = 1.2, 0.42
+_BARLINE_SPACES, _LEAST_BARLINE = 0.9, 0.44
 _CHORD_SPACES = 1.6
 _LEFT_OUT = ("bracket-left", "bracket-right")  # the trunk's corpus draws none, so it would not know them
 _CERTAIN = (0.45, 0.5, 0.55, 0.6, 0.66, 0.72, 0.8)  # probability from which a bin begins; the first begins at 0
@@ -56,6 +57,7 @@ def join_system(system: System, line: Line, seen: list[Seen], others: list[Staff
     """
     marks = [mark for number, own in enumerate(seen) for mark in _marks(system.staves[number], line, own, number)]
     marks = _placed(_seen_once(marks, line.space), system, line, others)
+    marks = [m for m in marks if m.group != "meter"] + _meters([m for m in marks if m.group == "meter"], len(seen))
     parts = []
     for group in system.groups:
         part = PartGlyphs(len(group))
@@ -166,18 +168,18 @@ def _placed(marks: list[_Mark], system: System, line: Line, others: list[Staff])
 
 
 def _barlines(marks: list[_Mark], staves: int) -> list[Glyph]:
-    """One glyph for what the staves of a part show in one place, if half of them do."""
+    """One glyph for what the staves of a part show in one place, where they are sure enough together."""
     result = []
     for cluster in _clusters(marks, _BARLINE_SPACES):
         seen_on = {m.staff for m in cluster}
-        if 2 * len(seen_on) < staves:
+        sure = sum(max(m.probability for m in cluster if m.staff == staff) for staff in seen_on) / staves
+        if sure < _LEAST_BARLINE:
             continue
         votes: Counter[str] = Counter()
         for mark in cluster:
             votes[mark.glyph.kind] += mark.probability  # type: ignore[assignment]
         kind = max(votes, key=lambda k: votes[k])
         x = float(np.mean([m.glyph.x for m in cluster if m.glyph.kind == kind]))
-        sure = sum(max(m.probability for m in cluster if m.staff == staff) for staff in seen_on) / staves
         result.append(Glyph(kind, x, probability=probability_bin(sure)))
     return result
 
@@ -190,6 +192,30 @@ def _clusters(marks: list[_Mark], gap: float) -> list[list[_Mark]]:
         else:
             clusters.append([mark])
     return clusters
+
+
+def _meters(marks: list[_Mark], staves: int) -> list[_Mark]:
+    """Metres that are sure enough in one staff or in several together: each staff of a system prints the same."""
+    result = []
+    for cluster in _clusters(marks, _METER_SPACES):
+        best: dict[int, _Mark] = {}
+        for mark in sorted(cluster, key=lambda m: m.probability):
+            best[mark.staff] = mark
+        missed = float(np.prod([1 - m.probability for m in best.values()]))
+        if 1 - missed < _LEAST_METER:
+            continue
+        votes: Counter[tuple[str, int, int]] = Counter()
+        for mark in best.values():
+            says = (mark.glyph.kind, mark.glyph.number, mark.glyph.denominator)
+            votes[says] += round(1000 * mark.probability)
+        kind, number, denominator = votes.most_common(1)[0][0]
+        some = next(iter(best.values()))
+        for staff in range(staves):
+            seen = best.get(staff, some)
+            glyph = replace(seen.glyph, kind=kind, number=number, denominator=denominator)
+            glyph = replace(glyph, probability=probability_bin(1 - missed))
+            result.append(_Mark(glyph, "meter", staff, seen.x_px, seen.y_px, 1 - missed))
+    return result
 
 
 def _signs(marks: list[_Mark], group: str) -> list[Sign]:

@@ -22,10 +22,9 @@ from model_runtime.training.image.samples import Targets, targets_of
 from model_runtime.unified.bands import CELL_PX, CELL_SPACES, HIGHEST_ROW, MARGIN_SPACES
 from model_runtime.unified.centres import HEAD, THRESHOLDS, Seen, read_centres
 from model_runtime.unified.glyph_classes import GROUP_NAMES, STEM_ATTRIBUTES
-from model_runtime.unified.key_signatures import LEAST_CLEF
 
 _NEAR_SPACES = 0.6
-DECIDED = np.where(np.array(GROUP_NAMES) == "clef", np.float32(LEAST_CLEF), THRESHOLDS)  # before a line's start helps
+DECIDED = np.where(np.isin(GROUP_NAMES, ["clef", "meter", "barline"]), np.float32(0.4), THRESHOLDS)  # of one band alone
 _SHARED = ("kind", "stems", "dots", "accidental", "ties", "size")
 _LOOSE_ROWS = {name: 1 for name in GROUP_NAMES if name not in ("head", "rest", "clef", "key-sign")}
 

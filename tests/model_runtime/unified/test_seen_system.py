@@ -117,9 +117,17 @@ def test_heads_of_a_chord_share_their_tip() -> None:
 def test_a_metre_and_a_tuplet_have_their_numbers() -> None:
     meter = ("meter:digits", 8.0, 4, 0.9, {"number": 12, "denominator": 3})
     tuplet = ("tuplet-number", 20.0, 12, 0.9, {"number": 3})
-    metre, number = joined(seen(meter, tuplet), seen()).glyphs
-    assert (metre.number, metre.denominator, metre.position) == (12, 8, 0)
-    assert (number.number, number.position) == (3, 12)
+    glyphs = joined(seen(meter, tuplet), seen()).glyphs
+    metres = [(g.staff, g.number, g.denominator, g.position) for g in glyphs if g.kind == "meter:digits"]
+    assert metres == [(1, 12, 8, 0), (2, 12, 8, 0)]  # all staves of a system print the same
+    assert [(g.number, g.position) for g in glyphs if g.kind == "tuplet-number"] == [(3, 12)]
+
+
+def test_a_metre_hardly_seen_counts_where_two_staves_show_it() -> None:
+    faint = ("meter:digits", 8.0, 4, 0.28, {"number": 4, "denominator": 2})
+    assert joined(seen(faint), seen()).glyphs == []
+    other = ("meter:digits", 8.2, 4, 0.26, {"number": 3, "denominator": 2})
+    assert {(g.number, g.denominator) for g in joined(seen(faint), seen(other)).glyphs} == {(4, 4)}
 
 
 def test_parts_of_a_system_count_their_staves_from_one() -> None:
