@@ -26,7 +26,7 @@ class PickingSettings:
     """
 
     onset: float = 0.5
-    frame: float = 0.45
+    frame: float = 0.5
     offset: float = 0.3
     shortest_steps: int = 1
 
