@@ -254,6 +254,7 @@ MuseScore {
     function ended() {
         log("the window was blocked for " + Math.round(longestWait_ms) + " ms at most while waiting, " +
             Math.round(longestWork_ms) + " ms by reading or writing the score");
+        log("shows: " + shown().join(" | "));
         describeSelection();
         if (view.result && playButton.visible) {
             playButton.forceActiveFocus();
@@ -262,6 +263,18 @@ MuseScore {
         } else {
             taskList.forceActiveFocus();
         }
+    }
+
+    // The sentences that can be seen of how it went.
+    function shown() {
+        var sentences = [];
+        for (var i = 0; i < status.children.length; i++) {
+            var notice = status.children[i];
+            if (notice.visible && notice.message) {
+                sentences.push(notice.hint ? notice.message + " " + notice.hint : notice.message);
+            }
+        }
+        return sentences;
     }
 
     function describeSelection() {
@@ -381,6 +394,7 @@ MuseScore {
                 color: look.line
             }
             ColumnLayout {
+                id: status
                 Layout.fillWidth: true
                 Layout.fillHeight: true
                 spacing: look.gap

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import mir_eval
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image, ImageDraw
 from running_daemon import RunningDaemon, until
 
 import bridge
@@ -79,9 +81,14 @@ def musescore(screen: Screen, daemon: RunningDaemon, tmp_path: Path, monkeypatch
 
 def written_notes(path: Path, tmp_path: Path) -> Notes:
     """(onset, duration, pitch) of every note that a MuseScore file sounds, in quarters; tied notes are one."""
-    notation = files.read(converted(path, tmp_path / f"read-{path.stat().st_mtime_ns}.musicxml"))
-    assert isinstance(notation, Notation)
+    notation = notation_of(converted(path, tmp_path / f"read-{path.stat().st_mtime_ns}.musicxml"))
     return document_notes(notation_to_notes(notation).model_dump())
+
+
+def notation_of(path: Path) -> Notation:
+    notation = files.read(path)
+    assert isinstance(notation, Notation)
+    return notation
 
 
 def document_notes(document: dict[str, object]) -> Notes:
@@ -113,6 +120,21 @@ def onset_f1(found: Performance, expected: Performance) -> float:
     return float(scores[2])
 
 
+def measure_pitch_f1(found: Notes, expected: Notes) -> float:
+    """Of notes in common time, as (measure, pitch)."""
+    ours, theirs = (Counter((onset // 4, pitch) for onset, _, pitch in notes) for notes in (found, expected))
+    return 2 * (ours & theirs).total() / (ours.total() + theirs.total())
+
+
+def text_page(path: Path) -> Path:
+    """A picture of a page without any music: lines of words."""
+    page = Image.new("L", (900, 1200), 255)
+    for line in range(20):
+        ImageDraw.Draw(page).text((80, 60 + 50 * line), "the bridge is long and the river is wide " * 2, fill=0)
+    page.save(path)
+    return path
+
+
 def long_recording(path: Path, minutes: int) -> Path:
     """The clip again and again: many seconds of work."""
     samples, rate = soundfile.read(CLIP)
@@ -124,10 +146,10 @@ def test_a_selection_is_heard_and_played_and_its_notes_are_the_selections(
     musescore: Open, daemon: RunningDaemon, score: Path, tmp_path: Path
 ) -> None:
     daemon.start()
-    piece = files.read(SCORE)
-    assert isinstance(piece, Notation)
     # The upper staff of the second and third measure; the left hand stays below E4.
-    wanted = [n for n in document_notes(notation_to_notes(piece).model_dump()) if 4 <= n[0] < 12 and n[2] >= 64]
+    wanted = [
+        n for n in document_notes(notation_to_notes(notation_of(SCORE)).model_dump()) if 4 <= n[0] < 12 and n[2] >= 64
+    ]
     host = musescore(score)
     host.focus(host.main)
     host.keys("ctrl+Home", "ctrl+Right", "shift+ctrl+Right", "shift+ctrl+Right")
@@ -224,6 +246,49 @@ def test_a_recording_becomes_a_new_score(musescore: Open, daemon: RunningDaemon,
     made = Path(host.hears(r"done: (.*\.musicxml)")[1])
     host.until(lambda: made.stem in host.title(), "the new score is not in front")
     host.picture("new-score")
+
+
+def test_a_pages_notes_stand_in_the_score_and_a_picture_without_music_leaves_it_as_it_was(
+    musescore: Open, daemon: RunningDaemon, tmp_path: Path
+) -> None:
+    files.write(translate(SCORE, "image", Options()).value, tmp_path / "page.png")
+    text_page(tmp_path / "letter.png")
+    other = tmp_path / "other.musicxml"  # the same piece where the page has no note: two octaves above
+    other.write_text(
+        re.sub(r"(?<=<octave>)\d", lambda octave: str(int(octave[0]) + 2), SCORE.read_text("utf-8")), "utf-8"
+    )
+    score = converted(other, tmp_path / "piece.mscx")
+    before, untouched = written_notes(score, tmp_path), score.read_bytes()
+    daemon.start()
+    host = musescore(score)
+    dialog = host.open_dialog()
+    host.hears("daemon: ready")
+
+    host.keys("3", "Tab")
+    host.type(str(tmp_path / "letter.png"))
+    host.keys("Return")
+    host.hears("failed: No music was found in the image.")
+    assert "See that staves run across the page" in host.hears("shows: No music was found in the image. (.*)")[1]
+    host.picture("page-without-music", dialog)
+    assert "*" not in host.title()
+    assert score.read_bytes() == untouched
+
+    host.keys("3", "Tab")  # what was typed is selected
+    host.type(str(tmp_path / "page.png"))
+    host.keys("Return")
+    host.hears(r"done: .*\.musicxml")
+    assert "compare the notes with the page" in host.hears("shows: (.*)")[1]
+    host.picture("page-read", dialog)
+    host.picture("page-in-the-score")
+    host.save(score)
+    page = document_notes(notation_to_notes(notation_of(SCORE)).model_dump())
+    assert measure_pitch_f1(before, page) < 0.2
+    assert measure_pitch_f1(written_notes(score, tmp_path), page) >= 0.7
+
+    host.focus(host.main)
+    host.keys("ctrl+z")
+    host.save(score)
+    assert written_notes(score, tmp_path) == before
 
 
 def test_without_a_daemon_it_says_so_and_starts_one(musescore: Open, daemon: RunningDaemon, score: Path) -> None:
