@@ -20,6 +20,8 @@ MuseScore {
     FileIO { id: statistics; source: "/proc/self/stat" }
     FileIO { id: reply; source: "@FOLDER@/reply.json" }
 
+    FileIO { id: file }
+
     onRun: {
         try {
             curScore.endCmd(); // the one that MuseScore has opened around a plugin without a window
@@ -46,6 +48,7 @@ MuseScore {
 
     function writeAll(asked) {
         var clocks = running();
+        asked.options.files = { read: readText, write: writeScoreText, remove: removeFile };
         var writing = WriteNotes.writer(root, curScore, asked.document, asked.place, asked.options);
         inSlices(writing, asked.slice_ms);
         var answer = clocks.stopped();
@@ -54,6 +57,21 @@ MuseScore {
         cmd("undo");
         writeScore(curScore, "@FOLDER@/undone", "musicxml");
         return answer;
+    }
+
+    function readText(path) {
+        file.source = path;
+        return file.read();
+    }
+
+    function writeScoreText(text) {
+        file.source = "@FOLDER@/scorebridge.mscx";
+        return file.write(text) ? file.source : "";
+    }
+
+    function removeFile(path) {
+        file.source = path;
+        file.remove();
     }
 
     // Time on the wall, and time of the processor: what others do on the machine does not count in that.

@@ -100,7 +100,8 @@ MuseScore {
             reader: function (range) { return ReadNotes.reader(root, curScore, range); },
             writer: function (notes, place, musicxml) {
                 return WriteNotes.writer(root, curScore, notes, place, {
-                    signatures: signatures.checked, musicxml: musicxml ? musicxml.path : ""
+                    signatures: signatures.checked, musicxml: musicxml ? musicxml.path : "",
+                    files: { read: readText, write: writeScoreText, remove: removeFile }
                 });
             },
             restOf: function (place) {
@@ -127,6 +128,18 @@ MuseScore {
     function readText(path) {
         file.source = path;
         return file.exists() ? file.read() : "";
+    }
+
+    // Its path; "" where it could not be written.
+    function writeScoreText(text) {
+        var path = file.tempPath() + "/" + "scorebridge-" + Date.now() + ".mscx";
+        file.source = path;
+        return file.write(text) ? path : "";
+    }
+
+    function removeFile(path) {
+        file.source = path;
+        file.remove();
     }
 
     function newProcess() {

@@ -1,5 +1,5 @@
-// Inserting MusicXML by the clipboard, in MuseScore 3: what its cursor cannot make comes along, and so do slurs,
-// hairpins and the like. Pasting ends the open command, so all is still one undo step if it comes last.
+// Inserting a file by the clipboard, in MuseScore 3: what its cursor cannot make comes along, and from MusicXML so do
+// slurs, hairpins and the like. Pasting ends the open command, so all is still one undo step if it comes last.
 
 .import "layout.js" as Layout
 .import "signatures.js" as Signatures
@@ -7,6 +7,7 @@
 
 var MOST_TABS = 64;
 var MARKER_PITCH = 60;
+var MORE = /<(slur|wedge|dashes|pedal|harmony|words|arpeggiate|non-arpeggiate|tremolo|glissando|slide|fingering|rehearsal)\b/;
 
 // Whether these notes come out better this way: grace notes, and what the cursor cannot do at all.
 function isBetter(api, score, sorted) {
@@ -46,7 +47,12 @@ function trackHasTuplets(api, measure, track) {
     return Tuplets.infer(items, api.division, track % Layout.VOICES === 0).some(function (tuplet) { return tuplet; });
 }
 
-// Puts the whole score of a MusicXML file on the clipboard. Throws an Error where it cannot be opened.
+// Whether MusicXML has signs that can be pasted, and that a notes document has not.
+function hasMore(musicxml) {
+    return MORE.test(musicxml);
+}
+
+// Puts the whole score of a file on the clipboard. Throws an Error where it cannot be opened.
 function copy(api, score, path) {
     var own = score.scoreName;
     var source = api.readScore(path, true);

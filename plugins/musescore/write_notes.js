@@ -15,12 +15,16 @@
 //
 // place   {tick, staff} as `Selection.place` gives it: the document's tick 0, and the staff of its first part.
 // options {signatures: true}: also insert the document's time and key signatures and its tempo marks.
-//         {musicxml: path}: the same notes as MusicXML. MuseScore 3 pastes them from there where its cursor cannot make
-//         them: tuplets before 3.5, grace notes in all of 3.x (which are left out without it). 4.x does not use it.
+//         {files: {read(path) -> text, write(text) -> path, remove(path)}}: `write` makes a file that MuseScore can open.
+//         MuseScore 3 pastes from there what its cursor cannot make: tuplets before 3.5, grace notes in all of 3.x
+//         (which are left out without it). 4.x does not use it.
+//         {musicxml: path}: the same notes as MusicXML, which are pasted instead where they have signs that a document
+//         has not (slurs, hairpins, pedal), or where there is no `files`. MuseScore takes long to open MusicXML.
 
 .import "by_cursor.js" as ByCursor
 .import "by_paste.js" as ByPaste
 .import "layout.js" as Layout
+.import "write_mscx.js" as WriteMscx
 .import "write_plan.js" as WritePlan
 
 function writeNotes(api, score, document, place, options) {
@@ -50,8 +54,22 @@ function writer(api, score, document, place, options) {
     };
 }
 
-// Sorts the document into tracks of this score; returns whether that is done.
+// Sorts the document into tracks of this score, and where they are pasted makes the text; returns whether that is done.
 function prepare(work, until_ms) {
+    if (!work.isPlanned && !plan(work, until_ms)) {
+        return false;
+    }
+    if (!work.mscx) {
+        return true;
+    }
+    if (!work.mscx.next(until_ms)) {
+        return false;
+    }
+    work.mscx = work.mscx.isWhole() ? work.mscx : null;
+    return true;
+}
+
+function plan(work, until_ms) {
     work.planning = work.planning || WritePlan.planner(work.document, contextOf(work));
     if (!work.planning.next(until_ms)) {
         return false;
@@ -62,7 +80,16 @@ function prepare(work, until_ms) {
     for (var code in work.sorted.warnings) {
         work.warnings[code] = work.sorted.warnings[code];
     }
-    return true;
+    work.isPlanned = true;
+    if (work.options.files && ByPaste.isBetter(work.api, work.score, work.sorted) && !hasMore(work)) {
+        work.mscx = WriteMscx.writer(work.api, work.sorted, work.document, work.options);
+    }
+    return Date.now() < until_ms;
+}
+
+// Whether the MusicXML has signs that a document has not.
+function hasMore(work) {
+    return !!work.options.musicxml && ByPaste.hasMore(work.options.files.read(work.options.musicxml));
 }
 
 // Where the document goes: its barlines on the score's where its first measure is not full.
@@ -90,13 +117,13 @@ function stavesOf(document) {
 }
 
 function write(work) {
-    var pastes = !!work.options.musicxml && ByPaste.isBetter(work.api, work.score, work.sorted);
+    var pastes = isPasted(work);
     if (!pastes && ByPaste.isNeeded(work.api, work.score, work.sorted)) {
         var error = new Error("These notes can only be inserted from MusicXML in this version of MuseScore.");
         error.code = "needs_musicxml";
         throw error;
     }
-    var copied = pastes ? ByPaste.copy(work.api, work.score, work.options.musicxml) : null;
+    var copied = pastes ? copy(work) : null;
     work.score.startCmd();
     try {
         if (copied) {
@@ -112,6 +139,22 @@ function write(work) {
         throw error_;
     }
     work.score.endCmd();
+}
+
+function isPasted(work) {
+    return !!work.mscx || (!!work.options.musicxml && ByPaste.isBetter(work.api, work.score, work.sorted));
+}
+
+// Puts the notes on the clipboard, from a file of MuseScore's own format or from MusicXML.
+function copy(work) {
+    var made = work.mscx ? work.options.files.write(work.mscx.text()) : "";
+    try {
+        return ByPaste.copy(work.api, work.score, made || work.options.musicxml);
+    } finally {
+        if (made) {
+            work.options.files.remove(made);
+        }
+    }
 }
 
 function listed(counts) {

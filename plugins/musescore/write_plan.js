@@ -7,8 +7,9 @@ var NOTES_AT_ONCE = 128; // between two looks at the clock
 //
 // context  {division, tick, staff, staves}: where the document's tick 0 and its first staff go, and how many staves
 //          the score has. Staves that the score lacks are folded into its last one, in other voices.
-// Returns {tracks: {track: [chord]}, dynamics, start, end, warnings, ties, graces, tuplets}; a chord is
-// {tick, end, notes, tuplet, first}, exact (not rounded) where it belongs to a tuplet.
+// Returns {tracks: {track: [chord]}, graceNotes: [{tick, track, order, note}], dynamics, start, end, scale, warnings,
+// ties, graces, tuplets}; a chord is {tick, end, notes, tuplet, move}, exact (not rounded) where it belongs to a tuplet;
+// `scale` is the score's ticks to one of the document's.
 function plan(document, context) {
     var planning = planner(document, context);
     planning.next(Infinity);
@@ -19,8 +20,8 @@ function plan(document, context) {
 function planner(document, context) {
     var scale = context.division / (document.ticks_per_quarter || 480);
     var sorted = {
-        tracks: {}, dynamics: [], start: context.tick, warnings: {}, ties: 0, graces: 0, tuplets: 0,
-        end: context.tick + (document.length || 0) * scale
+        tracks: {}, graceNotes: [], dynamics: [], start: context.tick, scale: scale, warnings: {}, ties: 0, graces: 0,
+        tuplets: 0, end: context.tick + (document.length || 0) * scale
     };
     var firstStaves = firstStavesOf(document, context.staff);
     var notes = (document.notes || []).slice().sort(inOrder);
@@ -32,7 +33,7 @@ function planner(document, context) {
             while (at < notes.length) {
                 var note = notes[at++];
                 if (note.grace) {
-                    sorted.graces++;
+                    placeGrace(sorted, note, firstStaves[note.part || 0], context, scale);
                 } else {
                     place(sorted, note, firstStaves[note.part || 0], context, scale);
                 }
@@ -55,7 +56,8 @@ function placeDynamics(sorted, dynamics, firstStaves, context, scale) {
 }
 
 function inOrder(a, b) {
-    return a.tick - b.tick || (a.part || 0) - (b.part || 0) || a.staff - b.staff || a.voice - b.voice || a.pitch - b.pitch;
+    return a.tick - b.tick || (a.part || 0) - (b.part || 0) || a.staff - b.staff || a.voice - b.voice ||
+        (a.order || 0) - (b.order || 0) || a.pitch - b.pitch;
 }
 
 function firstStavesOf(document, staff) {
@@ -96,6 +98,15 @@ function place(sorted, note, firstStaff, context, scale) {
         }
     }
     count(sorted, "no_room");
+}
+
+function placeGrace(sorted, note, firstStaff, context, scale) {
+    var staff = Math.min(firstStaff + (note.staff || 1) - 1, context.staves - 1);
+    sorted.graces++;
+    sorted.graceNotes.push({
+        tick: context.tick + note.tick * scale, track: staff * VOICES + (((note.voice || 1) - 1) % VOICES),
+        order: note.order || 0, note: note
+    });
 }
 
 // Puts a chord (of one note) at the end of a track, or its note into the last chord; false where it does not fit.

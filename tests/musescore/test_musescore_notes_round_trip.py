@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made_documents import PIANO, made, note, two_hands
+from made_documents import PIANO, figures, made, note, two_hands
 
 from benchmarks.musescore_plugin import Outcome, read_notes, write_notes
 from benchmarks.written_notes import WrittenNote, equal_notes, written_notes
@@ -100,6 +100,55 @@ def test_an_answer_replaces_what_stood_at_its_place_and_nothing_else(tmp_path: P
     kept = {(n.tick, n.pitch, n.staff) for n in before if n.staff == 1 or not 3840 <= n.tick < 5760}
     assert {(n.tick, n.pitch, n.staff) for n in found} == kept | {(3840, 84, 2), (4800, 86, 2), (3840, 74, 2)}
     assert_equal(written_notes(written.undone), written_notes(notes_to_notation(score).musicxml))
+
+
+def graced(document: NotesDocument) -> NotesDocument:
+    """With a grace note, so that MuseScore 3 has to paste it."""
+    return document.model_copy(update={"notes": (note(0, 240, 71, grace="appoggiatura"), *document.notes)})
+
+
+@pytest.mark.parametrize("document", [graced(two_hands()), figures()], ids=["two hands", "figures"])
+def test_what_is_pasted_from_its_own_format_is_what_would_be_pasted_from_musicxml(
+    document: NotesDocument, tmp_path: Path
+) -> None:
+    answer = score_of(document, tmp_path / "answer.musicxml")
+    score = score_of(emptied(document), tmp_path / "score.musicxml")
+    own = write_notes(score, document, tmp_path, musicxml=answer)
+    answer.write_bytes(answer.read_bytes().replace(b"<score-partwise", b"<!-- <slur> --><score-partwise"))
+    opened = write_notes(score, document, tmp_path, musicxml=answer)
+    assert own.reply["warnings"] == opened.reply["warnings"] == []
+    assert_equal(written_notes(own.score), written_notes(opened.score))
+    ours, theirs = notation_to_notes(Notation(own.score)), notation_to_notes(Notation(opened.score))
+    assert carried(ours) == carried(theirs)
+    assert (ours.dynamics, ours.tempos) == (theirs.dynamics, theirs.tempos)
+    assert written_notes(own.undone) == []
+
+
+def test_slurs_of_the_answer_come_along(tmp_path: Path) -> None:
+    document = graced(two_hands())
+    answer = score_of(document, tmp_path / "answer.musicxml")
+    first, rest = answer.read_bytes().split(b"<staccato/>", 1)
+    assert b"<articulations>" in first
+    begun = first.rpartition(b"<articulations>")[0] + b'<slur type="start" number="1"/><articulations><staccato/>'
+    ended = rest.replace(b"<tied", b'<slur type="stop" number="1"/><tied', 1)
+    answer.write_bytes(begun + ended)
+    score = score_of(emptied(document), tmp_path / "score.musicxml")
+    written = write_notes(score, document, tmp_path, musicxml=answer)
+    assert written.score.count(b"<slur ") == 2
+    assert_equal(written_notes(written.score), written_notes(answer.read_bytes()))
+
+
+def test_an_answer_that_ends_within_a_measure_leaves_the_rest_of_it(tmp_path: Path) -> None:
+    meters = (MeterChange(numerator=4, denominator=4),)
+    before = [note(tick, 480, 60 + tick // 480) for tick in range(0, 3840, 480)]
+    score = NotesDocument(length=3840, meters=meters, parts=(Part(),), notes=tuple(before))
+    answer = NotesDocument(
+        length=960, meters=meters, parts=(Part(),), notes=(note(0, 960, 84), note(0, 240, 83, grace="acciaccatura"))
+    )
+    written = inserted(answer, score, tmp_path, tick=1920)
+    found = notation_to_notes(Notation(written.score)).notes
+    kept = {(n.tick, n.pitch) for n in before if not 1920 <= n.tick < 2880}
+    assert {(n.tick, n.pitch) for n in found} == kept | {(1920, 84), (1920, 83)}
 
 
 def test_a_selection_is_read_from_its_own_beginning(tmp_path: Path) -> None:
