@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import mir_eval
@@ -227,6 +229,37 @@ def test_the_last_bars_of_a_live_session_stand_in_the_score(
     document = json.loads(next(made.parent.glob("*notes*")).read_text())
     assert [pitch for *_, pitch in document_notes(document)] == [note.pitch for note in notes]
     assert set(document_notes(document)) <= set(written_notes(score, tmp_path))
+
+
+def test_triplets_that_were_played_are_pasted_into_the_score_and_leave_no_file(
+    musescore: Open, daemon: RunningDaemon, score: Path, tmp_path: Path
+) -> None:
+    client = daemon.start().connected
+    onsets = [bar + beat for bar in range(0, 16, 2) for beat in (0, 0.5, 0.75, 1, 1 + 1 / 6, 1 + 1 / 3, 1.5)]
+    notes = tuple(Note(on, off - 0.02, 72 + i % 5) for i, (on, off) in enumerate(pairwise([*onsets, 16.0])))
+    files.write(Performance(notes), tmp_path / "played.mid")
+    request = LiveStart.model_validate({"source": f"file:{tmp_path / 'played.mid'}", "formats": []})
+    assert list(client.live.listen(request))[-1].notes == len(notes)  # type: ignore[union-attr]
+
+    before = written_notes(score, tmp_path)
+    host = musescore(score)
+    host.open_dialog()
+    host.hears("daemon: ready")
+    host.keys("5", "Return")
+    made = Path(host.hears(r"done: (.*\.musicxml)")[1])
+    host.hears("the window was blocked")
+    host.picture("triplets-inserted")
+    host.save(score)
+    document = json.loads(next(made.parent.glob("*notes*")).read_text())
+    assert any(note["tuplet"] for note in document["notes"])
+    assert [pitch for *_, pitch in document_notes(document)] == [note.pitch for note in notes]
+    assert set(document_notes(document)) <= set(written_notes(score, tmp_path))
+    assert "scorebridge-" not in host.title()
+    host.focus(host.main)
+    host.keys("ctrl+z")
+    host.save(score)
+    assert written_notes(score, tmp_path) == before
+    assert not list(Path(tempfile.gettempdir()).glob("scorebridge-*.mscx"))
 
 
 def test_a_recording_becomes_a_new_score(musescore: Open, daemon: RunningDaemon, score: Path, tmp_path: Path) -> None:

@@ -6,6 +6,6 @@ import pytest
 from node_tests import run_node_tests
 
 
-@pytest.mark.parametrize("name", ["notes_tuplets.test.js", "notes_plan.test.js", "notes_fake_score.test.js", "notes_mscx.test.js"])
+@pytest.mark.parametrize("name", ["tuplets", "plan", "fake_score", "mscx"])
 def test_the_scripts_for_notes_do_what_they_say(name: str) -> None:
-    run_node_tests(name)
+    run_node_tests(f"notes_{name}.test.js")
