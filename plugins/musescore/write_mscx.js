@@ -1,4 +1,4 @@
-// A planned document as MuseScore 3's own format (.mscx, version 3.01): opened for pasting, without the check against
+// A planned document as MuseScore 3's own format (.mscx, version 3.01, or 3.02 from 3.6 on): opened for pasting, without the check against
 // a schema that MusicXML goes through there.
 //
 //     var writing = WriteMscx.writer(api, sorted, document, {signatures: true});
@@ -48,7 +48,7 @@ function writer(api, sorted, document, options) {
             return texts.length === staves * measures;
         },
         isWhole: function () { return work.isWhole; },
-        text: function () { return head(staves) + texts.join("") + "</Score></museScore>\n"; }
+        text: function () { return head(api, staves) + texts.join("") + "</Score></museScore>\n"; }
     };
 }
 
@@ -67,8 +67,10 @@ function tracksOf(sorted) {
     return tracks;
 }
 
-function head(staves) {
-    var text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<museScore version=\"3.01\"><Score><Division>480</Division><Part>";
+// 3.6 asks its user what to do with scores of older versions; what is written here is the same in both.
+function head(api, staves) {
+    var version = api.mscoreVersion >= 30600 ? "3.02" : "3.01";
+    var text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<museScore version=\"" + version + "\"><Score><Division>480</Division><Part>";
     for (var staff = 1; staff <= staves; staff++) {
         text += "<Staff id=\"" + staff + "\"><StaffType group=\"pitched\"><name>stdNormal</name></StaffType></Staff>";
     }

@@ -125,6 +125,11 @@ test("signs whose names have changed since 3.2 are not said to later versions", 
     assert.equal(work.isWhole(), false);
 });
 
+test("the format has the version of the program that opens it", () => {
+    const versions = [30203, 30500, 30600].map((version) => all(textOf([], { version }), /<museScore version="(.+?)"/g)[0]);
+    assert.deepEqual(versions, ["3.01", "3.01", "3.02"]);
+});
+
 // What the writer opens for pasting, with these notes and this MusicXML beside them.
 function opened(notes, musicxml) {
     const score = new FakeScore("3.2");
