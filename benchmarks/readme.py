@@ -69,6 +69,9 @@ def aims(benchmark: str, figures: Mapping[str, float]) -> dict[str, list[Aim]]:
         found["reader_x_real_time"] = [Aim("≥", 30.0)]
         for measure, file in READER_AIMS:
             found[f"{measure}_reader_{file}"] = [Aim("≥", f"{measure}_basic-pitch_{file}")]
+    elif benchmark == "omr":
+        found = {"ser_reengraved": [Aim("≤", 15.9)], "page_s": [Aim("≤", 5.0)]}
+        found |= {"note_f1_scan_systems": [Aim("≥", 0.8)], "note_f1_scan_pages": [Aim("≥", 0.75)]}
     elif benchmark == "notation":
         for task in ("with_map", "without_map"):
             others = [f"note_f1_{engine}_{task}" for engine in ENGINES["notation"][1:]]
