@@ -22,13 +22,13 @@ import torch
 from model_runtime.tokens.distance import edit_distance
 from model_runtime.tokens.lmx_reader import read_lmx
 from model_runtime.tokens.shorthand import expand
-from model_runtime.tokens.vocabulary import BLOCKS, END_ID, MORE_ID, NOTATION_IDS, fingerprint, ids_of, symbols_of
+from model_runtime.tokens.vocabulary import END_ID, MORE_ID, fingerprint, ids_of, symbols_of
 from model_runtime.training.dataset import DIRECTIONS, LONGEST_TARGET, Corpus, Example, dev_examples, grouped, pad
 from model_runtime.unified.architecture import Stepper, Trunk, TrunkConfig, symbol_id
+from model_runtime.unified.inference import WRITABLE
 
 _CLOSING = (END_ID, MORE_ID)
-# What may be written: no other special symbol than the closing ones.
-_WRITABLE = torch.tensor([i for i in NOTATION_IDS if i in _CLOSING or i >= BLOCKS["lmx"].start])
+_WRITABLE = torch.tensor(WRITABLE)
 
 
 @torch.inference_mode()

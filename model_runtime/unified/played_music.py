@@ -50,9 +50,7 @@ class _Read:
     tokens: list[list[str]]  # LMX of each measure that is kept
     confidence: list[float]
     played: frozenset[int]  # notes of the performance that they hold
-    start_s: float
     next_s: float
-    quarter_s: float
 
 
 class PlayedReader:
@@ -171,7 +169,7 @@ class PlayedReader:
         self._measure_s = max(quarter_s * quarters / max(count, 1), 0.3)
         played = frozenset(p.note for p in pairs if p.measure < count)
         sure = _confidence(written)
-        return _Read(tokens[:count], (sure + [0.0] * count)[:count], played, start_s, next_s, quarter_s)
+        return _Read(tokens[:count], (sure + [0.0] * count)[:count], played, next_s)
 
     def _pairs(self, written: Written, sources: Sequence[int], measures: Sequence[WrittenMeasure]) -> list[_Pair]:
         """Written notes with the played ones that they point at, where the pitch is the same."""
