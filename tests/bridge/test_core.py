@@ -40,7 +40,7 @@ async def test_later_questions_do_not_wait_for_a_worker(house: House) -> None:
     await house.running("a")
     started = time.monotonic()
     assert len((await house.ask(Hello())).directions) == 12
-    assert time.monotonic() - started < 0.1
+    assert time.monotonic() - started < 0.5  # a worker takes longer than that to start
 
 
 @pytest.mark.parametrize("version", ["2.0", "0.9", "", "next"])

@@ -44,7 +44,7 @@ def daemon(build: Start) -> RunningDaemon:
 def test_it_is_ready_soon_and_translates(build: Start, tmp_path: Path) -> None:
     started = time.monotonic()
     daemon = build().start()
-    assert time.monotonic() - started < 3.0  # 1.5 s on a quiet machine: `benchmarks.load` measures it
+    assert time.monotonic() - started < 8.0  # 1.5 s on a quiet machine: `benchmarks.load` measures it
     path = tmp_path / "Für Elise 🎹 'draft'.mid"
     path.write_bytes(midi_bytes(3))
     submit = Submit(job="a", source=PathSource(path=str(path)), target=["musicxml", "mid"])
@@ -73,7 +73,7 @@ def test_a_signal_ends_it_cleanly_in_the_middle_of_work(build: Start, number: si
     workers = daemon.workers()
     started = time.monotonic()
     status, said = daemon.terminate(number)
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 5.0
     assert status == 0
     assert "Traceback" not in said
     assert not daemon.connection_file.exists()

@@ -54,6 +54,7 @@ class Settings:
         log_steps: Steps a row of the curve.
         save_s, evaluate_s: Seconds between checkpoints and between evaluations.
         dev_pages: In an evaluation.
+        half: Convolutions in bfloat16, weights in float32: twice as fast where the processor has such products.
     """
 
     hours: float = 3.0
@@ -71,6 +72,7 @@ class Settings:
     save_s: float = 120.0
     evaluate_s: float = 900.0
     dev_pages: int = 40
+    half: bool = True
 
 
 def heat_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -82,12 +84,13 @@ def heat_loss(logits: Tensor, target: Tensor) -> Tensor:
     return torch.where(centre, missed, invented).sum() / centre.sum().clamp(min=1)
 
 
-def losses(reader: Reader, pixels: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
-    """The heat maps' loss, and that of the attributes at true centres."""
-    logits, fine, middle = reader.backbone(pixels)
-    heat = heat_loss(logits, torch.from_numpy(targets.heat))
+def losses(reader: Reader, pixels: Tensor, targets: Targets, *, half: bool = False) -> tuple[Tensor, Tensor]:
+    """The heat maps' loss, and that of the attributes at true centres; convolutions in bfloat16 where `half`."""
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+        logits, fine, middle = reader.backbone(pixels)
+    heat = heat_loss(logits.float(), torch.from_numpy(targets.heat))
     band, group, row, column = torch.from_numpy(targets.cells).T
-    features = gathered(fine, middle, band, row, column)
+    features = gathered(fine, middle, band, row, column).float()
     stems = torch.from_numpy(targets.stems)
     none = torch.zeros_like(group)
     shared, _, within = reader.attributes(features, group, none)
@@ -198,7 +201,7 @@ class Run:
         self.reader.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
-        heat, attributes = losses(self.reader, pixels, targets)
+        heat, attributes = losses(self.reader, pixels, targets, half=self.settings.half)
         self.optimizer.zero_grad(set_to_none=True)
         (self.settings.heat * heat + attributes).backward()
         torch.nn.utils.clip_grad_norm_(self.reader.parameters(), self.settings.clip)
