@@ -67,6 +67,11 @@ def _vary(root: ET.Element, rng: np.random.Generator) -> None:
             element.text = str(fifths if rng.random() < 0.7 else int(rng.integers(-7, 8)))
     if rng.random() < 0.5:
         _vary_meters(root, rng)
+    strew(root, rng)
+
+
+def strew(root: ET.Element, rng: np.random.Generator) -> None:
+    """Print more around the notes of the last part, in place: fingerings, articulations, dynamics, words, ottavas."""
     if rng.random() < 0.35:
         _add_fingerings(root, rng)
     if rng.random() < 0.4:
