@@ -42,10 +42,7 @@ MuseScore {
     property var tasks: Tasks.tasks()
     property var task: tasks[Math.max(0, taskList.currentIndex)]
     property var fields: Options.fields(welcome ? welcome.options : null, task.options, Tasks.engineChoices(task, welcome))
-    property var entered: ({}) // option name → what was typed, of the present task
     property var readiness: Tasks.readiness(task, welcome)
-    property var picker: null
-    property var player: null
     property var began: null // the score that the job is for
     property double clicked_ms: 0
     property double ticked_ms: 0
@@ -58,7 +55,7 @@ MuseScore {
 
     onRun: open()
     onTaskChanged: {
-        entered = {};
+        form.entered = {};
         inputProblem = "";
     }
     onIsShownChanged: {
@@ -100,7 +97,7 @@ MuseScore {
             reader: function (range) { return ReadNotes.reader(root, curScore, range); },
             writer: function (notes, place, musicxml) {
                 return WriteNotes.writer(root, curScore, notes, place, {
-                    signatures: signatures.checked, musicxml: musicxml ? musicxml.path : "",
+                    signatures: destination.withSignatures, musicxml: musicxml ? musicxml.path : "",
                     files: { read: readText, write: writeScoreText, remove: removeFile }
                 });
             },
@@ -186,13 +183,13 @@ MuseScore {
         }
         if (view.link === "absent") {
             link.start();
-        } else if (view.link === "ready" && startButton.enabled) {
+        } else if (footer.canStart) {
             begin();
         }
     }
 
     function begin() {
-        var chosen = Options.chosen(fields, entered);
+        var chosen = Options.chosen(fields, form.entered);
         inputProblem = chosen.problem;
         if (chosen.problem) {
             return;
@@ -205,10 +202,10 @@ MuseScore {
         log("begin " + task.id);
         pane.forceActiveFocus(); // what had the keyboard is locked now; Escape must reach us
         talk.begin(task, {
-            path: Files.typedPath(pathBox.text, file.homePath()),
+            path: Files.typedPath(source.path, file.homePath()),
             options: chosen.options,
-            destination: hasScore && intoScore.checked ? "selection" : "score",
-            beats: beats.value
+            destination: hasScore && destination.isIntoScore ? "selection" : "score",
+            beats: destination.beats
         });
         refresh();
     }
@@ -267,87 +264,18 @@ MuseScore {
     function ended() {
         log("the window was blocked for " + Math.round(longestWait_ms) + " ms at most while waiting, " +
             Math.round(longestWork_ms) + " ms by reading or writing the score");
-        log("shows: " + shown().join(" | "));
+        log("shows: " + status.shown().join(" | "));
         describeSelection();
-        if (view.result && playButton.visible) {
-            playButton.forceActiveFocus();
-        } else if (view.result && openButton.visible) {
-            openButton.forceActiveFocus();
-        } else {
+        if (!status.focusResult()) {
             taskList.forceActiveFocus();
         }
-    }
-
-    // The sentences that can be seen of how it went.
-    function shown() {
-        var sentences = [];
-        for (var i = 0; i < status.children.length; i++) {
-            var notice = status.children[i];
-            if (notice.visible && notice.message) {
-                sentences.push(notice.hint ? notice.message + " " + notice.hint : notice.message);
-            }
-        }
-        return sentences;
     }
 
     function describeSelection() {
         hasScore = !!curScore;
         var ticks = hasScore ? Sentences.measureTicks(curScore) : [];
-        rangeText.text = hasScore ? Sentences.rangeSentence(ticks, Selection.describe(root, curScore)) : qsTr("No score is open.");
-        placeText.text = hasScore ? Sentences.placeSentence(ticks, Selection.place(root, curScore)) : "";
-    }
-
-    function browse() {
-        picker = picker || newPicker();
-        if (picker) {
-            picker.nameFilters = Files.pickerFilters(task.fileTitle, Tasks.endings(task, welcome));
-            picker.open();
-        }
-    }
-
-    // Whichever file picker this version has; where there is none, the path can be typed.
-    function newPicker() {
-        var kinds = ["import QtQuick.Dialogs 1.2", "import QtQuick.Dialogs", "import Qt.labs.platform 1.0"];
-        for (var i = 0; i < kinds.length; i++) {
-            try {
-                var made = Qt.createQmlObject(kinds[i] + "; FileDialog {}", root);
-                made.accepted.connect(function () { pathBox.text = Files.pathOf(picked(made)); });
-                return made;
-            } catch (error) {
-                made = null;
-            }
-        }
-        inputProblem = qsTr("This MuseScore has no file picker for plugins: type the path.");
-        return null;
-    }
-
-    function picked(dialog) {
-        return dialog.fileUrl !== undefined ? dialog.fileUrl : dialog.selectedFile !== undefined ? dialog.selectedFile : dialog.file;
-    }
-
-    // Here where Qt's multimedia is installed, else in the system's own player.
-    function play(path) {
-        player = player || newPlayer();
-        if (!player) {
-            Qt.openUrlExternally(Files.addressOf(path));
-        } else if (player.playbackState === 1) {
-            player.stop();
-        } else {
-            player.source = Files.addressOf(path);
-            player.play();
-        }
-    }
-
-    function newPlayer() {
-        var kinds = ["import QtMultimedia 5.0; MediaPlayer {}", "import QtMultimedia; MediaPlayer { audioOutput: AudioOutput {} }"];
-        for (var i = 0; i < kinds.length; i++) {
-            try {
-                return Qt.createQmlObject(kinds[i], root);
-            } catch (error) {
-                continue;
-            }
-        }
-        return null;
+        source.selection = hasScore ? Sentences.rangeSentence(ticks, Selection.describe(root, curScore)) : qsTr("No score is open.");
+        destination.place = hasScore ? Sentences.placeSentence(ticks, Selection.place(root, curScore)) : "";
     }
 
     Timer {
@@ -357,6 +285,11 @@ MuseScore {
         onTriggered: root.refresh()
     }
     FileIO { id: file }
+    FilePicker {
+        id: picker
+        Component.onCompleted: picked.connect(function (path) { source.path = path; })
+        onMissing: root.inputProblem = qsTr("This MuseScore has no file picker for plugins: type the path.")
+    }
 
     // ---- what is shown ---------------------------------------------------------------------------------------------
 
@@ -381,7 +314,7 @@ MuseScore {
             enabled: root.task.source === "file" && !root.view.isBusy
             // Connected, not onDropped: Qt 6 hands handlers no named arguments, Qt 5.9 knows no function as a handler.
             Component.onCompleted: dropped.connect(function (drop) {
-                pathBox.text = Files.pathOf(drop.hasUrls ? drop.urls[0] : drop.text);
+                source.path = Files.pathOf(drop.hasUrls ? drop.urls[0] : drop.text);
             })
         }
 
@@ -399,7 +332,6 @@ MuseScore {
                 currentIndex: 0
                 isLocked: root.view.isBusy
                 onAccepted: root.act()
-                
             }
             Rectangle {
                 Layout.preferredWidth: 1
@@ -407,7 +339,6 @@ MuseScore {
                 color: look.line
             }
             ColumnLayout {
-                id: status
                 Layout.fillWidth: true
                 Layout.fillHeight: true
                 spacing: look.gap
@@ -420,305 +351,54 @@ MuseScore {
                     font.bold: true
                 }
 
-                // Where the music comes from.
-                Text {
-                    id: rangeText
+                SourceRows {
+                    id: source
                     Layout.fillWidth: true
-                    visible: root.task.source === "selection"
-                    color: root.hasScore ? look.text : look.warning
-                    wrapMode: Text.Wrap
+                    task: root.task
+                    isLocked: root.view.isBusy
+                    hasScore: root.hasScore
+                    onBrowse: picker.open(Files.pickerFilters(root.task.fileTitle, Tasks.endings(root.task, root.welcome)))
+                    onAccepted: root.act()
                 }
-                RowLayout {
+                DestinationRows {
+                    id: destination
                     Layout.fillWidth: true
-                    visible: root.task.source === "file"
-                    spacing: look.gap
-                    Text {
-                        Layout.preferredWidth: form.labelWidth
-                        text: root.task.fileTitle || ""
-                        color: look.text
-                    }
-                    TextBox {
-                        id: pathBox
-                        Layout.fillWidth: true
-                        Layout.preferredHeight: look.row
-                        enabled: !root.view.isBusy
-                        placeholderText: qsTr("Path of the file, or drop it here")
-                        onAccepted: root.act()
-                        Accessible.name: root.task.fileTitle || ""
-                    }
-                    PushButton {
-                        text: qsTr("Browse…")
-                        enabled: !root.view.isBusy
-                        onClicked: root.browse()
-                    }
+                    task: root.task
+                    isLocked: root.view.isBusy
+                    hasScore: root.hasScore
                 }
-
-                // Where the notes go.
-                RowLayout {
-                    Layout.fillWidth: true
-                    visible: root.task.delivery === "score"
-                    spacing: look.gap
-                    Text {
-                        Layout.preferredWidth: form.labelWidth
-                        Layout.alignment: Qt.AlignTop
-                        Layout.topMargin: Math.round(look.size * 0.35)
-                        text: qsTr("Notes go")
-                        color: look.text
-                    }
-                    ColumnLayout {
-                        Layout.fillWidth: true
-                        spacing: 0
-                        RowLayout {
-                            spacing: look.gap
-                            RadioMark {
-                                id: intoScore
-                                text: qsTr("into this score")
-                                checked: root.hasScore
-                                enabled: root.hasScore && !root.view.isBusy
-                                autoExclusive: false
-                                onClicked: { checked = true; newScore.checked = false; }
-                            }
-                            Text {
-                                id: placeText
-                                visible: intoScore.checked
-                                color: look.faint
-                            }
-                        }
-                        RadioMark {
-                            id: newScore
-                            text: qsTr("into a new score")
-                            checked: !root.hasScore
-                            enabled: !root.view.isBusy
-                            autoExclusive: false
-                            onClicked: { checked = true; intoScore.checked = false; }
-                        }
-                        CheckMark {
-                            id: signatures
-                            visible: intoScore.checked
-                            enabled: !root.view.isBusy
-                            text: qsTr("with their key, time signature and tempo")
-                        }
-                    }
-                }
-                RowLayout {
-                    Layout.fillWidth: true
-                    visible: !!root.task.hasBeats && root.hasScore
-                    spacing: look.gap
-                    Text {
-                        Layout.preferredWidth: form.labelWidth
-                        text: qsTr("Beats")
-                        color: look.text
-                    }
-                    DropDown {
-                        id: beats
-                        Layout.fillWidth: true
-                        enabled: !root.view.isBusy
-                        choices: [
-                            { value: "found", text: qsTr("found in the recording") },
-                            { value: "score", text: qsTr("as in this score (it was played to its metronome)") }
-                        ]
-                    }
-                }
-
-                // The daemon's options.
-                Text {
-                    Layout.topMargin: look.gap
-                    text: qsTr("Options")
-                    color: look.faint
-                    font.bold: true
-                    visible: root.fields.length > 0
-                }
-                Flickable {
+                OptionForm {
                     id: form
-                    readonly property int labelWidth: look.size * 10
                     Layout.fillWidth: true
                     Layout.fillHeight: true
-                    contentHeight: rows.height
-                    clip: true
-                    interactive: contentHeight > height
-                    enabled: !root.view.isBusy
-                    boundsBehavior: Flickable.StopAtBounds
-                    Column {
-                        id: rows
-                        width: form.width - look.gap
-                        spacing: Math.round(look.gap / 2)
-                        Repeater {
-                            model: root.fields
-                            OptionRow {
-                                width: rows.width
-                                field: modelData
-                                initialText: Options.initialText(modelData)
-                                range: Options.rangeText(modelData)
-                                labelWidth: form.labelWidth
-                                onTouched: {
-                                    root.entered[modelData.name] = entered;
-                                    root.inputProblem = "";
-                                }
-                                onAccepted: root.act()
-                                onActiveFocusChanged: {
-                                    if (activeFocus) { // the keyboard goes there: so does the view
-                                        form.contentY = Math.max(0, Math.min(y, form.contentHeight - form.height));
-                                    }
-                                }
-                            }
-                        }
-                    }
-                    Rectangle { // how far down it is
-                        parent: form
-                        anchors.right: parent.right
-                        visible: form.contentHeight > form.height
-                        y: form.visibleArea.yPosition * form.height
-                        width: 4
-                        height: form.visibleArea.heightRatio * form.height
-                        radius: 2
-                        color: look.edge
-                    }
+                    fields: root.fields
+                    isLocked: root.view.isBusy
+                    onTouched: root.inputProblem = ""
+                    onAccepted: root.act()
                 }
-
-                // How it goes, and how it went.
-                ColumnLayout {
+                StatusArea {
+                    id: status
                     Layout.fillWidth: true
-                    visible: root.view.isBusy
-                    spacing: Math.round(look.gap / 2)
-                    Text {
-                        Layout.fillWidth: true
-                        text: root.view.stage + (root.view.fraction >= 0 ? " · " + Math.round(root.view.fraction * 100) + " %" : "")
-                        color: look.text
-                        elide: Text.ElideRight
-                    }
-                    ProgressLine {
-                        Layout.fillWidth: true
-                        fraction: root.view.fraction
-                        Accessible.role: Accessible.ProgressBar
-                        Accessible.name: root.view.stage
-                    }
-                }
-                Notice {
-                    Layout.fillWidth: true
-                    visible: root.inputProblem !== ""
-                    kind: "warning"
-                    message: root.inputProblem
-                }
-                Notice {
-                    Layout.fillWidth: true
-                    visible: root.view.link === "ready" && !root.readiness.isReady
-                    kind: "warning"
-                    message: root.readiness.message
-                    hint: root.readiness.hint
-                }
-                Notice {
-                    Layout.fillWidth: true
-                    visible: !!root.view.problem
-                    kind: "bad"
-                    message: root.view.problem ? root.view.problem.message : ""
-                    hint: root.view.problem ? root.view.problem.hint : ""
-                }
-                Notice {
-                    Layout.fillWidth: true
-                    visible: root.view.phase === "cancelled"
-                    message: qsTr("Cancelled. The score is as it was.")
-                }
-                Notice {
-                    Layout.fillWidth: true
-                    visible: !!root.view.result
-                    kind: "good"
-                    message: root.view.result ? Sentences.resultSentence(root.view.result) : ""
-                    hint: root.view.result ? Sentences.warningSentences(root.view.result.warnings).concat(
-                        root.view.result.note || []).join("\n") : ""
-                }
-                RowLayout {
-                    Layout.fillWidth: true
-                    visible: !!root.view.result
-                    spacing: look.gap
-                    PushButton {
-                        id: playButton
-                        visible: !!root.view.result && root.view.result.format === "wav"
-                        text: root.player && root.player.playbackState === 1 ? qsTr("Stop") : qsTr("Play")
-                        onClicked: root.play(root.view.result.path)
-                    }
-                    PushButton {
-                        id: openButton
-                        text: qsTr("Open")
-                        onClicked: Qt.openUrlExternally(Files.addressOf(root.view.result.path))
-                    }
-                    PushButton {
-                        text: qsTr("Show folder")
-                        onClicked: Qt.openUrlExternally(Files.addressOf(Files.folderOf(root.view.result.path)))
-                    }
-                    Text {
-                        Layout.fillWidth: true
-                        text: root.view.result ? Files.nameOf(root.view.result.path) : ""
-                        color: look.faint
-                        elide: Text.ElideMiddle
-                    }
-                }
-                Notice {
-                    Layout.fillWidth: true
-                    visible: (root.view.link === "absent" && !root.view.problem) || root.view.link === "refused"
-                    kind: root.view.linkProblem ? "bad" : "warning"
-                    message: root.view.linkProblem ? root.view.linkProblem.message : qsTr("The ScoreBridge daemon does not run.")
-                    hint: root.view.linkProblem ? root.view.linkProblem.hint : qsTr("It does the work, on this machine alone. Start it here.")
+                    view: root.view
+                    readiness: root.readiness
+                    inputProblem: root.inputProblem
                 }
             }
         }
 
-        Rectangle {
+        Footer {
             id: footer
             anchors.left: parent.left
             anchors.right: parent.right
             anchors.bottom: parent.bottom
-            height: buttons.implicitHeight + 2 * look.gap + 1
-            color: "transparent"
-            Rectangle {
-                width: parent.width
-                height: 1
-                color: look.line
-            }
-            RowLayout {
-                id: buttons
-                anchors.fill: parent
-                anchors.leftMargin: look.size
-                anchors.rightMargin: look.size
-                spacing: look.gap
-                Rectangle {
-                    Layout.preferredWidth: Math.round(look.size * 0.7)
-                    Layout.preferredHeight: Math.round(look.size * 0.7)
-                    radius: width / 2
-                    color: root.view.link === "ready" ? look.good : root.view.link === "refused" ? look.bad : look.warning
-                }
-                Text {
-                    Layout.fillWidth: true
-                    color: look.faint
-                    elide: Text.ElideRight
-                    text: {
-                        var words = {
-                            connecting: qsTr("Looking for the daemon…"), absent: qsTr("No daemon"),
-                            starting: qsTr("The daemon is starting…"), refused: qsTr("Not connected")
-                        };
-                        return words[root.view.link] || (root.welcome ? root.welcome.server : "");
-                    }
-                }
-                PushButton {
-                    text: root.view.isBusy ? qsTr("Cancel") : qsTr("Close")
-                    onClicked: root.leave()
-                }
-                PushButton {
-                    id: startButton
-                    isMain: true
-                    text: root.view.link === "absent" || root.view.link === "starting" ? qsTr("Start the daemon") : root.task.action
-                    enabled: {
-                        if (root.view.isBusy || root.view.link === "starting" || root.view.link === "connecting") {
-                            return false;
-                        }
-                        if (root.view.link !== "ready") {
-                            return root.view.link === "absent";
-                        }
-                        var hasSource = root.task.source === "live" || (root.task.source === "file" ? pathBox.text !== "" : root.hasScore);
-                        return root.readiness.isReady && hasSource;
-                    }
-                    onClicked: root.act()
-                }
-            }
+            link: root.view.link
+            server: root.welcome ? root.welcome.server : ""
+            action: root.task.action
+            isBusy: root.view.isBusy
+            canAct: root.readiness.isReady && (root.task.source === "live" ||
+                                               (root.task.source === "file" ? source.path !== "" : root.hasScore))
+            onAct: root.act()
+            onLeave: root.leave()
         }
     }
 }

@@ -81,10 +81,10 @@ def test_what_is_imported_is_in_every_version(path: Path) -> None:
         "FileIO 3.0", '"ui"',
     }  # fmt: skip
     for line in path.read_text("utf-8").splitlines():
-        if line.startswith("import ") and not (script := re.match(r'import "(\w+\.js)" as [A-Z]\w+$', line)):
+        if line.startswith("import ") and not (script := re.match(r'import "((?:\.\./)?\w+\.js)" as [A-Z]\w+$', line)):
             assert line.removeprefix("import ") in known
         elif line.startswith("import "):
-            assert script and (PLUGIN / script[1]).is_file()
+            assert script and (path.parent / script[1]).is_file()
 
 
 @pytest.mark.parametrize("path", [FILE, *sorted((PLUGIN / "ui").glob("*.part"))], ids=lambda path: path.name)
