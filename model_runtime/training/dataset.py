@@ -307,7 +307,7 @@ def pad(examples: Sequence[Example]) -> Batch:
 
 
 def batches(
-    corpus: Corpus, weights: dict[str, float], tokens: int, seed: int, pool: int, pool_size: int = 256
+    corpus: Corpus, weights: dict[str, float], tokens: int, seed: int, pool: int, pool_size: int
 ) -> list[Batch]:
     """Pool number `pool` of the endless stream: windows of mixed directions in batches of at most `tokens` tokens.
 

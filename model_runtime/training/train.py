@@ -21,7 +21,7 @@ import signal
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -30,11 +30,12 @@ from torch import Tensor, nn
 from model_runtime.tokens.vocabulary import NOTATION_IDS, PAD_ID, SYMBOLIC_SIZE, fingerprint
 from model_runtime.training import curve
 from model_runtime.training.corpus import TRAINING_SPLITS
-from model_runtime.training.dataset import Batch, Corpus, batches
+from model_runtime.training.dataset import DIRECTIONS, Batch, Corpus, batches
 from model_runtime.training.evaluate import measured
 from model_runtime.unified.architecture import Trunk, TrunkConfig, symbol_id
 
 log = logging.getLogger(__name__)
+Precision = Literal["bf16-mixed", "32-true"]
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,15 @@ class Settings:
         warmup: Steps to the highest learning rate.
         rate: That rate; the lowest is a fiftieth of it.
         tokens: Padded source and target tokens in a batch.
+        pool: Windows drawn at a time and sorted by length: the more, the less of a batch is padding.
         weights: How often each direction is drawn.
         pointer: Weight of the pointer's loss.
         smoothing: Of the labels.
         decay: Of the weights, for matrices.
         clip: Largest norm of the gradient.
         averaging: Share of the average that each step keeps.
+        precision: Of products, as Lightning Fabric names it: "bf16-mixed", "32-true"; "auto" is the first where the
+            processor or GPU computes with such numbers. Weights, sums and losses keep 32 bits.
         seed: Of the windows and of the first weights.
         log_steps: Steps a row of the curve.
         save_s, evaluate_s: Seconds between checkpoints and between evaluations.
@@ -62,12 +66,14 @@ class Settings:
     warmup: int = 500
     rate: float = 8e-4
     tokens: int = 4000
+    pool: int = 2048
     weights: dict[str, float] = field(default_factory=lambda: {"image": 0.6, "performance": 0.4})
     pointer: float = 0.5
     smoothing: float = 0.02
     decay: float = 0.02
     clip: float = 1.0
     averaging: float = 0.9995
+    precision: Precision | Literal["auto"] = "auto"
     seed: int = 1
     log_steps: int = 25
     save_s: float = 180.0
@@ -105,11 +111,10 @@ class Objective(nn.Module):
         given = torch.cat([torch.full_like(target[:, :1], start), target[:, :-1]], dim=1)  # (B, T)
         hidden, pointing = trunk.decode(given, memory, mask)  # (B, T, d), (B, T, S)
         there = target != PAD_ID
-        symbols = F.cross_entropy(
-            trunk.logits(hidden[there], self.written), self.index_of[target[there]], label_smoothing=self._smoothing
-        )
+        logits = trunk.logits(hidden[there], self.written).float()
+        symbols = F.cross_entropy(logits, self.index_of[target[there]], label_smoothing=self._smoothing)
         pointers = F.cross_entropy(
-            pointing.flatten(0, 1), batch["pointers"].flatten(), ignore_index=-1, reduction="sum"
+            pointing.float().flatten(0, 1), batch["pointers"].flatten(), ignore_index=-1, reduction="sum"
         ) / (batch["pointers"] >= 0).sum().clamp(min=1)
         return symbols, pointers
 
@@ -130,7 +135,7 @@ class Run:
     ) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self.out, self.settings = out, settings
-        self.fabric = processes()
+        self.fabric = processes(settings.precision)
         self._lock = (out / "lock").open("w")
         try:
             if self.fabric.is_global_zero:  # two runs in one folder would spoil each other
@@ -227,7 +232,7 @@ class Run:
                 self.pool, self.batch = self.pool + 1, 0
             settings, fabric = self.settings, self.fabric
             number = self.pool * fabric.world_size + fabric.global_rank
-            self._pool = batches(self.corpus, settings.weights, settings.tokens, settings.seed, number)
+            self._pool = batches(self.corpus, settings.weights, settings.tokens, settings.seed, number, settings.pool)
         self.batch += 1
         return self._pool[self.batch - 1]
 
@@ -306,7 +311,7 @@ class Run:
         return bool(self.fabric.broadcast(wish)) if self.fabric.world_size > 1 else wish
 
 
-def processes() -> Any:
+def processes(precision: Precision | Literal["auto"] = "auto") -> Any:
     """This process alone, or the group that `torchrun` started, on GPUs where there are any."""
     from lightning_fabric import Fabric
 
@@ -314,9 +319,19 @@ def processes() -> Any:
     nodes = int(os.environ.get("WORLD_SIZE", "1")) // together
     accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     strategy = "ddp" if together * nodes > 1 else "auto"
-    fabric = Fabric(accelerator=accelerator, devices=together, num_nodes=nodes, strategy=strategy)
+    if precision == "auto":
+        precision = "bf16-mixed" if _computes_bfloat16(accelerator) else "32-true"
+    fabric = Fabric(accelerator=accelerator, devices=together, num_nodes=nodes, strategy=strategy, precision=precision)
     fabric.launch()
     return fabric
+
+
+def _computes_bfloat16(accelerator: str) -> bool:
+    """Whether products of bfloat16 are faster than those of float32; without instructions for them they are slower."""
+    if accelerator == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    flags = Path("/proc/cpuinfo")
+    return flags.is_file() and "avx512_bf16" in flags.read_text(encoding="utf-8")
 
 
 def _shipped() -> dict[str, Any] | None:
@@ -357,6 +372,21 @@ class _Meter:
         return means
 
 
+def shares(text: str) -> dict[str, float]:
+    """How often each direction is drawn, of "image=0.6,performance=0.4".
+
+    Raises:
+        ArgumentTypeError: not like that.
+    """
+    try:
+        weights = {name: float(share) for name, share in (part.split("=") for part in text.split(","))}
+    except ValueError:
+        weights = {}
+    if not weights or not set(weights) <= set(DIRECTIONS) or min(weights.values()) < 0 or not sum(weights.values()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like image=0.6,performance=0.4")
+    return weights
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Train the unified model's trunk.")
@@ -366,12 +396,15 @@ def main() -> None:
         "--resume", action="store_true", help="go on from the folder's checkpoint, or from the shipped weights"
     )
     parser.add_argument("--steps", type=int, default=Settings.steps)
+    parser.add_argument("--weights", type=shares, default=Settings().weights, help="image=0.6,performance=0.4")
+    parser.add_argument("--precision", choices=("auto", "bf16-mixed", "32-true"), default=Settings.precision)
     parser.add_argument("--until", type=int, default=None, help="stop at this step, without changing the schedule")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
-    with Run(arguments.out, arguments.data, Settings(steps=arguments.steps), resume=arguments.resume) as run:
+    settings = Settings(steps=arguments.steps, weights=arguments.weights, precision=arguments.precision)
+    with Run(arguments.out, arguments.data, settings, resume=arguments.resume) as run:
 
         def stop(number: int, frame: object) -> None:
             run.stopping = True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +19,13 @@ from model_runtime.tokens.distance import edit_distance
 from model_runtime.training import curve
 from model_runtime.training.dataset import Corpus, batches, dev_examples, pad
 from model_runtime.training.evaluate import greedy, lmx_of, load_trunk, scored, sounding_notes
-from model_runtime.training.train import Run, Settings, learning_rate
-from model_runtime.unified.architecture import Stepper, Trunk, TrunkConfig, symbol_id
+from model_runtime.training.train import Run, Settings, learning_rate, shares
+from model_runtime.unified.architecture import Attention, Stepper, Trunk, TrunkConfig, symbol_id
 
 TINY = TrunkConfig(width=32, heads=2, encoder_layers=1, decoder_layers=1, hidden=64, pointing_layer=0)
-QUICK = Settings(steps=40, warmup=4, rate=3e-3, tokens=1500, log_steps=2, save_s=1e9, evaluate_s=1e9, dev_windows=4)
+QUICK = Settings(
+    steps=40, warmup=4, rate=3e-3, tokens=1500, pool=256, log_steps=2, save_s=1e9, evaluate_s=1e9, dev_windows=4
+)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +54,7 @@ from model_runtime.training.train import Run, Settings
 from model_runtime.unified.architecture import TrunkConfig
 torch.set_num_threads(1)
 config = TrunkConfig(width=32, heads=2, encoder_layers=1, decoder_layers=1, hidden=64, pointing_layer=0)
-settings = Settings(steps=10**6, warmup=4, tokens=1500, log_steps=1, save_s=0.0, evaluate_s=1e9)
+settings = Settings(steps=10**6, warmup=4, tokens=1500, pool=256, log_steps=1, save_s=0.0, evaluate_s=1e9)
 with Run(Path(sys.argv[1]), Path(sys.argv[2]), settings, resume=True, config=config) as run:
     run.train()
 """
@@ -66,7 +70,7 @@ def test_a_run_survives_being_killed(corpus_folder: Path, tmp_path: Path) -> Non
     finally:
         process.kill()
         process.wait()
-    with Run(out, corpus_folder, Settings(steps=10**6, log_steps=1, tokens=1500), resume=True) as resumed:
+    with Run(out, corpus_folder, Settings(steps=10**6, log_steps=1, tokens=1500, pool=256), resume=True) as resumed:
         before = resumed.step
         resumed.train(until=before + 4)
     assert before >= 4
@@ -84,7 +88,7 @@ def test_two_runs_do_not_share_a_folder(corpus_folder: Path, tmp_path: Path) -> 
 
 def test_the_trunk_learns_a_small_corpus(corpus_folder: Path, tmp_path: Path) -> None:
     config = TrunkConfig(width=64, heads=2, encoder_layers=1, decoder_layers=1, hidden=128, pointing_layer=0)
-    long = Settings(steps=160, warmup=10, rate=5e-3, tokens=1500, log_steps=20, averaging=0.9, evaluate_s=1e9)
+    long = Settings(steps=160, warmup=10, rate=5e-3, tokens=1500, pool=256, log_steps=20, averaging=0.9, evaluate_s=1e9)
     with Run(tmp_path, corpus_folder, long, resume=False, config=config) as run:
         run.train()
     losses = [row["loss_image"] for row in curve.read(tmp_path / "curve.csv")]
@@ -146,6 +150,39 @@ def test_the_same_seed_gives_the_same_batches_and_they_keep_to_their_size(corpus
     assert sum(len(b.ids) for b in once) == 40
     for batch in once:
         assert len(batch.ids) == 1 or len(batch.ids) * (batch.ids.shape[1] + batch.target.shape[1]) <= 1500
+
+
+def test_half_the_bits_give_the_same_losses(corpus_folder: Path, tmp_path: Path) -> None:
+    losses = {}
+    for precision in ("32-true", "bf16-mixed"):
+        settings = replace(QUICK, precision=precision)
+        with Run(tmp_path / precision, corpus_folder, settings, resume=False, config=TINY) as run:
+            losses[precision] = [run.train_step(run.next_batch()) for _ in range(6)]
+            assert all(p.dtype == torch.float32 for p in run.trunk.parameters())
+    for full, half in zip(losses["32-true"], losses["bf16-mixed"], strict=True):
+        assert half != full
+        assert half == pytest.approx(full, rel=0.02)
+
+
+def test_attention_in_half_the_bits_looks_where_it_did() -> None:
+    torch.manual_seed(2)
+    attention = Attention(TrunkConfig(width=64, heads=2))
+    x, memory = torch.randn(3, 7, 64), torch.randn(3, 5, 64)
+    mask = torch.ones(3, 1, 1, 5, dtype=torch.bool)
+    mask[1, ..., 3:] = False
+    for given_memory, given_mask, causal in ((memory, mask, False), (x, None, True)):
+        full = attention(x, *attention.remember(given_memory), given_mask, causal=causal)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            half = attention(x, *attention.remember(given_memory), given_mask, causal=causal)
+        assert half.dtype == torch.bfloat16
+        assert torch.allclose(half.float(), full, atol=0.03)
+
+
+def test_shares_are_read_from_the_command_line() -> None:
+    assert shares("image=0.85,performance=.15") == {"image": 0.85, "performance": 0.15}
+    for wrong in ("image", "image=x", "sound=1", "image=0", "image=-1,performance=2", ""):
+        with pytest.raises(argparse.ArgumentTypeError):
+            shares(wrong)
 
 
 @given(st.lists(st.integers(0, 4), max_size=12), st.lists(st.integers(0, 4), max_size=12))

@@ -22,7 +22,7 @@ from model_runtime.training.train import Run, Settings
 from model_runtime.unified.architecture import TrunkConfig
 torch.set_num_threads(1)
 config = TrunkConfig(width=32, heads=2, encoder_layers=1, decoder_layers=1, hidden=64, pointing_layer=0)
-settings = Settings(steps=40, warmup=4, tokens=1500, log_steps=1, save_s=1e9, evaluate_s=1e9)
+settings = Settings(steps=40, warmup=4, tokens=1500, pool=256, log_steps=1, save_s=1e9, evaluate_s=1e9)
 out = Path(sys.argv[1])
 with Run(out, Path(sys.argv[2]), settings, resume=True, config=config) as run:
     run.train(until=int(sys.argv[3]))
@@ -44,7 +44,7 @@ def test_two_processes_keep_the_same_weights_and_one_goes_on_from_them(corpus_fo
     assert all(torch.equal(first[name], second[name]) for name in first)
     state = torch.load(out / "checkpoint.pt", weights_only=True)
     assert len(state["places"]) == 2
-    with Run(out, corpus_folder, Settings(steps=40, tokens=1500, log_steps=1), resume=True) as alone:
+    with Run(out, corpus_folder, Settings(steps=40, tokens=1500, pool=256, log_steps=1), resume=True) as alone:
         assert alone.step == 3
         assert torch.equal(alone.trunk.state_dict()["out_bias"], first["out_bias"])
         alone.train(until=5)
