@@ -1,0 +1,429 @@
+"""Windows as the image reader really sees them: pages engraved, spoilt, read by the reader, and paired with their LMX.
+
+    python -m model_runtime.training.seen --data SCORES --out DIR [--split train] [--measures 20000] [--fonts FONTS]
+    python -m model_runtime.training.seen --out DIR [--split train] --errors     # what the reader made of the pages
+
+The pages are MuseScore 3's as it sets them by itself, MuseScore's in other styles, and Verovio's in other fonts; some
+are spoilt as scans and photographs are. They are read and cut at the barlines that were found exactly as the engine
+does it. A window is kept where both of its edges are those of a true measure and the clefs that were read hold there.
+
+One `.npz` a score and round goes into `DIR/<split>`, in the form of `corpus.py` with one variant, so `dataset.Corpus`
+reads it, but every measure is a window by itself, complete: carried clefs, key and metre are among its glyphs, `left`
+is 0, each has a `system` of its own and no metre before it. It must be taken as it is:
+
+    image_example(corpus, measure, 1, 0, 0.0, None)
+
+Pointers go to the glyphs that were matched with the exact ones; notes that were not seen have none. There are no
+performances in it. In addition each file has `measure_number` (M,) and `edition` (a name of `EDITIONS`). An interrupted
+run goes on where it stopped. The split `test` is never read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+import xml.etree.ElementTree as ET
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model_runtime.tokens.glyphs import COMPOUND_FIELDS, Glyph
+from model_runtime.tokens.lmx import LmxMeasure, head_tokens, lmx_measures, split_head
+from model_runtime.tokens.score import Head, drop_unprinted_tuplets, heads, two_staved_part, visible_part
+from model_runtime.tokens.vocabulary import IDS, fingerprint, ids_of
+from model_runtime.training.corpus import STAVES, TRAINING_SPLITS, Arrays, read_index, root_of
+from model_runtime.training.editions import EngravedPage, MeasureBox, MuseScoreStyle, by_musescore, by_verovio, spoilt
+from model_runtime.training.engrave import EngravedMeasure, Engraver, Style, share_beams
+from model_runtime.training.glyph_matching import differences, match
+from model_runtime.training.image.degrade import Damage
+from model_runtime.training.image.pages import strew
+from model_runtime.unified.image_reader import ImageReader, ReadSystem
+from model_runtime.unified.lines_of_music import Line, PlacedWindow, _measures, windows_of
+from model_runtime.unified.page_reading import _has_music, instruments
+
+EDITIONS = {  # share of the scores of a round
+    "MuseScore": 0.3,
+    "MuseScore, other styles": 0.15,
+    "MuseScore, spoilt": 0.2,
+    "Verovio": 0.1,
+    "Verovio, spoilt": 0.25,
+}
+_MOST_PAGES = 4  # of a score in a round
+_MORE_PRINTED = 0.35  # share of the scores with more strewn around the notes
+_METER_TOLD = 0.7  # of the scores whose metre was not seen: the engine guesses it and reads again
+_EDGE_SPACES = 2.0  # by which a window's edge may lie off a measure's
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A part, measure by measure: what is written, what holds before, what an eye sees (empty where unknown)."""
+
+    measures: Sequence[LmxMeasure]
+    heads: Sequence[Head]
+    exact: Sequence[EngravedMeasure]
+
+    @classmethod
+    def of(cls, part: ET.Element) -> Truth:
+        """Of a part as it will be printed."""
+        visible = visible_part(part)
+        engraver = Engraver(visible)
+        drop_unprinted_tuplets(visible)
+        measures, states = lmx_measures(visible), heads(visible)
+        share_beams(visible)
+        return cls(measures, states, engraver.engrave(Style()))
+
+    def clefs(self, number: int) -> dict[int, str]:
+        """Clefs behind what a measure prints at its start."""
+        tokens = self.measures[number].tokens
+        opening = head_tokens(self.heads[number], tokens[1 : split_head(tokens)], with_meter=False)
+        pairs = pairwise(opening)
+        return {int(b[6:]): a[5:] for a, b in pairs if a.startswith("clef:")}
+
+
+@dataclass(frozen=True)
+class SeenWindow:
+    """One measure as it was read, and which measure it is."""
+
+    number: int
+    placed: PlacedWindow
+    glyphs: Sequence[Glyph]  # without what is carried
+
+    @property
+    def carried(self) -> int:
+        """How many carried glyphs stand before the others."""
+        return len(self.placed.window.ids) - len(self.glyphs)
+
+    @property
+    def opens_line(self) -> bool:
+        """Nothing but perhaps the metre is carried."""
+        return self.carried <= 1
+
+
+def seen_windows(
+    pages: Sequence[EngravedPage], truth: Truth, reader: ImageReader, rng: np.random.Generator, counts: Counter[str]
+) -> list[SeenWindow]:
+    """Every window of the pages that could be paired with a measure; `counts` is told what became of the others."""
+    systems, boxes = _read(pages, reader)
+    counts["pages"] += len(pages)
+    counts["true measures"] += sum(len(page.measures) for page in pages)
+    parts = instruments(systems) if systems else []
+    if len(parts) != 1 or not any(p is not None and p.staves == STAVES for p in parts[0]):
+        counts["scores not read as one piano"] += 1
+        return []
+    lines = [Line(p.glyphs if p is not None else (), STAVES) for p in parts[0]]
+    placed = windows_of(lines)
+    if any(p.window.measure_quarters is None for p in placed) and rng.random() < _METER_TOLD:
+        first = next((b.number for page in pages for b in page.measures), 0)
+        placed = windows_of(lines, meter=truth.heads[first + 1].meter)
+    counts["windows"] += len(placed)
+    result = []
+    remaining = iter(placed)
+    for line, system, own in zip(lines, systems, boxes, strict=True):
+        cut = _measures(line)
+        edges = [*(left for left, _ in cut), system.width]
+        for index, (_, glyphs) in enumerate(cut):
+            window = next(remaining)
+            number = _measure_between(edges[index], edges[index + 1], own, system)
+            if number is None:
+                counts["windows that are no measure"] += 1
+            elif not truth.measures[number].tokens:
+                counts["windows without LMX"] += 1
+            elif window.head.clefs != truth.clefs(number):
+                counts["windows with another clef"] += 1
+            else:
+                result.append(SeenWindow(number, window, glyphs))
+    counts["windows kept"] += len(result)
+    return result
+
+
+def _read(pages: Sequence[EngravedPage], reader: ImageReader) -> tuple[list[ReadSystem], list[list[MeasureBox]]]:
+    """Systems with music of all pages, and for each the measures that stand there."""
+    systems: list[ReadSystem] = []
+    boxes: list[list[MeasureBox]] = []
+    for page in pages:
+        for system in reader.read_page(page.pixels):
+            if any(_has_music(p) for p in system.parts):
+                middle = (system.top + system.bottom) / 2
+                systems.append(system)
+                boxes.append([b for b in page.measures if b.top < middle < b.bottom])
+    return systems, boxes
+
+
+def _measure_between(left: float, right: float, boxes: Sequence[MeasureBox], system: ReadSystem) -> int | None:
+    """The measure whose edges these are, in staff spaces from the line's left edge."""
+    scale = system.width / max(system.right - system.left, 1.0)
+    for box in boxes:
+        near_left = abs((box.left - system.left) * scale - left) < _EDGE_SPACES
+        if near_left and abs((box.right - system.left) * scale - right) < _EDGE_SPACES:
+            return box.number
+    return None
+
+
+def arrays_of(windows: Sequence[SeenWindow], truth: Truth, edition: str, counts: Counter[str]) -> Arrays:
+    """A file's arrays (see the module); `counts` is told how the reader's glyphs differ from the exact ones."""
+    described = [_described(window, truth, edition, counts) for window in windows]
+    measures = [truth.measures[w.number] for w in windows]
+    states = [truth.heads[w.number] for w in windows]
+    clefs = [[IDS.get(f"clef:{h.clefs.get(s, '')}", 0) for s in range(1, STAVES + 1)] for h in states]
+    count = len(windows)
+    ids = [w.placed.window.ids for w in windows]
+    whole: Arrays = {
+        "lmx_ids": np.array([i for m in measures for i in ids_of(m.tokens)], np.int16),
+        "lmx_notes": np.array([n for m in measures for n in m.notes], np.int16),
+        "lmx_offsets": np.cumsum([0, *(len(m.tokens) for m in measures)]).astype(np.int64),
+        "head_fifths": np.array([*(h.fifths for h in states), 0], np.int8),
+        "head_meter": np.zeros((count + 1, 2), np.int16),
+        "head_clefs": np.array([*clefs, [0] * STAVES], np.int16),
+        "head_ottavas": np.array([*([h.ottavas.get(s, 0) for s in (1, 2)] for h in states), [0, 0]], np.int8),
+        "measure_start": np.arange(count + 1, dtype=np.float32),
+        "element_offsets": np.zeros(count + 1, np.int64),
+        "measure_number": np.array([w.number for w in windows], np.int16),
+        "edition": np.array(edition),
+    }
+    for name, kind in (("onset", np.float32), ("duration", np.float32), ("pitch", np.int8), ("staff", np.int8)):
+        whole[f"note_{name}"] = np.zeros(0, kind)
+    whole |= {"note_flags": np.zeros(0, np.int8), "element_note": np.zeros(0, np.int32)}
+    return whole | {
+        "glyph_ids_0": np.concatenate([*ids, np.zeros((0, len(COMPOUND_FIELDS)))]).astype(np.int16),
+        "glyph_x_0": np.concatenate([*(w.placed.window.places for w in windows), np.zeros(0)]).astype(np.float32),
+        "glyph_notes_0": np.array([n for notes in described for n in notes], np.int16),
+        "glyph_offsets_0": np.cumsum([0, *(len(i) for i in ids)]).astype(np.int64),
+        "system_0": np.arange(count, dtype=np.int16),
+        "left_0": np.zeros(count, np.float32),
+        "right_0": np.array([w.placed.window.places.max(initial=0.0) for w in windows], np.float32),
+        "whole_0": np.ones(count, np.bool_),
+    }
+
+
+def _described(window: SeenWindow, truth: Truth, edition: str, counts: Counter[str]) -> list[int]:
+    """For each token of a window the number of the note that it shows, -1 for none."""
+    notes = [-1] * len(window.placed.window.ids)
+    exact = truth.exact[window.number] if truth.exact else None
+    if exact is None or not exact.whole:
+        return notes
+    for i, j in match(exact.glyphs, window.glyphs):
+        notes[window.carried + j] = exact.notes[i]
+    there, seen = list(exact.glyphs), list(window.glyphs)
+    if window.opens_line != (exact.left <= 0):  # one of them prints clefs and key that the other does not
+        there, seen = _without_opening(there), _without_opening(seen)
+    found = differences(there, seen, match(there, seen))
+    counts.update({f"{edition}|{name}": n for name, n in found.items()})
+    counts[f"{edition}|measures compared"] += 1
+    return notes
+
+
+def _without_opening(glyphs: Sequence[Glyph]) -> list[Glyph]:
+    first = min((g.x for g in glyphs if g.kind.startswith(("head:", "rest:"))), default=0.0)
+    return [g for g in glyphs if g.x >= first or not g.kind.startswith(("clef:", "glyph-key:", "meter:", "barline:"))]
+
+
+def printed(
+    part: ET.Element, edition: str, fonts: Sequence[Path], seed: Sequence[int]
+) -> tuple[list[EngravedPage], Truth]:
+    """Pages of a part in an edition, and what is printed on them. The part is changed.
+
+    Raises:
+        FileNotFoundError: MuseScore 3 is not installed.
+        ValueError: the part cannot be printed.
+    """
+    rng = np.random.default_rng(seed)
+    part.set("id", "P1")
+    if edition != "MuseScore" and rng.random() < _MORE_PRINTED:
+        root = ET.Element("score-partwise")
+        root.append(part)
+        strew(root, rng)
+    truth = Truth.of(part)
+    if edition.startswith("MuseScore"):
+        plain = edition == "MuseScore" or (edition == "MuseScore, spoilt" and rng.random() < 0.5)
+        pages = by_musescore(part, MuseScoreStyle() if plain else MuseScoreStyle.random(rng))
+        first = int(rng.integers(max(len(pages) - _MOST_PAGES, 0) + 1))
+        pages = pages[first : first + _MOST_PAGES]
+    else:
+        pages = by_verovio(part, _MOST_PAGES, rng, fonts)
+    if not pages:
+        raise ValueError("measures were joined, split or not drawn")
+    if edition.endswith("spoilt"):
+        damage = Damage.random(rng)
+        pages = [spoilt(page, damage, rng) for page in pages]
+    return pages, truth
+
+
+Task = tuple[str, Callable[[], ET.Element | None]]  # a name, and how its part is loaded
+
+
+def lieder(data: Path, split: str) -> list[Task]:
+    """The two-staved parts of a folder of songs."""
+    splits = TRAINING_SPLITS if split == "train" else (split,)
+
+    def loader(path: Path) -> Callable[[], ET.Element | None]:
+        return lambda: two_staved_part(root_of(path))
+
+    return [(name, loader(data / f"{name}.mxl")) for name, own in read_index(data) if own in splits]
+
+
+def rounds(tasks: Sequence[Task], seed: int) -> Iterator[tuple[str, str, Task, list[int]]]:
+    """Without end: a name for the file, an edition, a task and its seed."""
+    number = 0
+    while True:
+        rng = np.random.default_rng([seed, number])
+        editions = rng.choice(list(EDITIONS), len(tasks), p=list(EDITIONS.values()))
+        for index, edition in zip(rng.permutation(len(tasks)), editions, strict=True):
+            name = tasks[index][0]
+            yield f"{number}-{name}", str(edition), tasks[index], [seed, number, zlib.crc32(name.encode())]
+        number += 1
+
+
+def build(
+    tasks: Sequence[Task],
+    folder: Path,
+    measures: int,
+    reader: ImageReader,
+    fonts: Sequence[Path] = (),
+    seed: int = 1,
+    most_rounds: int = 100,
+) -> dict[str, int]:
+    """Read pages until there are so many windows; returns what was counted over all of them.
+
+    Args:
+        tasks: What is printed; each is in one edition in a round.
+        folder: Gets `<round>-<name>.npz` and `.json`, what was counted.
+        measures: Windows that are wanted.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = sum(json.loads(path.read_text("utf-8")).get("windows kept", 0) for path in folder.glob("*.json"))
+    for name, edition, task, seeds in rounds(tasks, seed):
+        if kept >= measures or int(name.partition("-")[0]) >= most_rounds:
+            break
+        report = folder / f"{name}.json"
+        if report.exists():
+            continue
+        counts = _build_score(task, edition, folder / f"{name}.npz", reader, fonts, seeds)
+        kept += counts["windows kept"]
+        report.write_text(json.dumps(dict(counts)) + "\n", encoding="utf-8")
+    return totals(folder)
+
+
+def _build_score(
+    task: Task, edition: str, target: Path, reader: ImageReader, fonts: Sequence[Path], seeds: Sequence[int]
+) -> Counter[str]:
+    started = time.process_time()
+    counts: Counter[str] = Counter(scores=1)
+    engraved = _engraved_apart(task, edition, fonts, seeds)
+    counts["ms engraving"] = round(1000 * engraved[1])
+    if isinstance(engraved[0], str):
+        counts[f"score failed: {engraved[0]}"] += 1
+        return counts
+    pages, truth = engraved[0]
+    windows = seen_windows(pages, truth, reader, np.random.default_rng([*seeds, 1]), counts)
+    if windows:
+        arrays = arrays_of(windows, truth, edition, counts)
+        temporary = target.with_suffix(".partial")
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, vocabulary=np.array(fingerprint()), **arrays)  # type: ignore[arg-type]
+        temporary.replace(target)
+    counts[f"{edition}|windows kept"] += len(windows)
+    counts[f"{edition}|true measures"] += counts["true measures"]
+    counts["ms reading"] = round(1000 * (time.process_time() - started))
+    return counts
+
+
+def _engraved_apart(
+    task: Task, edition: str, fonts: Sequence[Path], seeds: Sequence[int]
+) -> tuple[tuple[list[EngravedPage], Truth] | str, float]:
+    """Pages and truth, or why there are none, and the processor time taken: in a process of its own, for Verovio ends
+    the whole process on a few scores."""
+    processes: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    ours, theirs = processes.Pipe(duplex=False)
+    process = processes.Process(target=_engrave, args=(task, edition, fonts, seeds, theirs))
+    process.start()
+    theirs.close()
+    try:
+        result = ours.recv()
+    except EOFError:
+        result = ("the engraver ended the process", 0.0)
+    process.join()
+    return result  # type: ignore[no-any-return]
+
+
+def _engrave(task: Task, edition: str, fonts: Sequence[Path], seeds: Sequence[int], pipe: Any) -> None:
+    result: tuple[list[EngravedPage], Truth] | str
+    try:
+        part = task[1]()
+        result = "no part with two staves" if part is None else printed(part, edition, fonts, seeds)
+    except Exception as error:  # one odd score must not end a run over thousands; it is counted and named
+        result = f"{type(error).__name__}: {error}"[:100]
+    times = os.times()
+    pipe.send((result, times.user + times.system + times.children_user + times.children_system))
+
+
+def totals(folder: Path) -> dict[str, int]:
+    """What was counted over all scores of a folder."""
+    sums: Counter[str] = Counter()
+    for path in folder.glob("*.json"):
+        sums.update(json.loads(path.read_text(encoding="utf-8")))
+    return dict(sums)
+
+
+def errors_table(counts: dict[str, int]) -> str:
+    """What was missed, invented and mistaken, for each edition and kind, as Markdown; per 1,000 that are there."""
+    lines = []
+    for edition in EDITIONS:
+        own = {
+            tuple(k.split("|")[1:]): n for k, n in counts.items() if k.startswith(f"{edition}|") and k.count("|") == 2
+        }
+        if not own:
+            continue
+        lines += [
+            f"## {edition}: {counts.get(f'{edition}|measures compared', 0)} measures compared, "
+            f"{counts.get(f'{edition}|windows kept', 0)} of {counts.get(f'{edition}|true measures', 0)} found",
+            "",
+            "| what | there | missed | invented | wrong |",
+            "|---|---:|---:|---:|---:|",
+        ]
+        for name in sorted({name for name, _ in own}, key=lambda name: ("." in name, name)):
+            there = own.get((name, "there"), 0)
+            wrong = own.get((name, "wrong"), 0) + own.get((name, "taken for another"), 0)
+            rates = [own.get((name, "missed"), 0), own.get((name, "invented"), 0), wrong]
+            lines.append(f"| {name} | {there} | " + " | ".join(f"{1000 * n / max(there, 1):.0f}" for n in rates) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Read engraved pages and pair what was seen with what is written.")
+    parser.add_argument("--data", type=Path, help="folder with index.csv and <id>.mxl")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--split", choices=("train", "dev"), default="train")
+    parser.add_argument("--measures", type=int, default=20000, help="windows that are wanted")
+    parser.add_argument("--fonts", type=Path, help="folder of SMuFL fonts (.otf) whose signs are drawn as well")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--errors", action="store_true", help="only print what the reader missed, invented and mistook")
+    arguments = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    folder = arguments.out / arguments.split
+    if arguments.errors:
+        sys.stdout.write(errors_table(totals(folder)))
+        return
+    if arguments.data is None:
+        parser.error("--data is missing: a folder with index.csv and <id>.mxl")
+    fonts = sorted(arguments.fonts.glob("*.otf")) if arguments.fonts else []
+    tasks = lieder(arguments.data, arguments.split)
+    counted = build(tasks, folder, arguments.measures, ImageReader(threads=1), fonts, arguments.seed)
+    (arguments.out / f"totals-{arguments.split}.json").write_text(
+        json.dumps(counted, indent=1) + "\n", encoding="utf-8"
+    )
+
+
+if __name__ == "__main__":
+    main()
