@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
 def append(path: Path, row: Mapping[str, object]) -> None:
-    """Add a row; a new file starts with the names."""
+    """Add a row; a new file starts with the names, and an old one gets those that it lacks."""
     new = not path.exists()
+    names = list(row)
+    if not new:
+        known = _names(path)
+        names = [*known, *(name for name in row if name not in known)]
+        if names != known:
+            _rewrite(path, names, (row for row in _rows(path) if None not in row.values()))
     with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
+        writer = csv.DictWriter(file, fieldnames=names)
         if new:
             writer.writeheader()
         writer.writerow(row)
+
+
+def _names(path: Path) -> list[str]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return next(csv.reader(file), [])
+
+
+def _rewrite(path: Path, names: list[str], rows: Iterable[Mapping[str, str]]) -> None:
+    temporary = path.with_suffix(".partial")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=names)
+        writer.writeheader()
+        writer.writerows(rows)
+    temporary.replace(path)
 
 
 def read(path: Path) -> list[dict[str, float]]:
@@ -42,12 +62,8 @@ def forget_after(path: Path, step: int) -> None:
     if not rows:
         return
     known = {row["step"] for row in read(path) if row["step"] <= step}
-    temporary = path.with_suffix(".partial")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(row for row in rows if None not in row.values() and _number(row["step"]) in known)
-    temporary.replace(path)
+    whole = (row for row in rows if None not in row.values() and _number(row["step"]) in known)
+    _rewrite(path, list(rows[0]), whole)
 
 
 def _number(text: str) -> float | None:
@@ -71,8 +87,10 @@ def draw(run: Path) -> None:
         if points:
             left.plot(*zip(*points, strict=True), label=name.removeprefix("loss_"))
     left.set(xlabel="hours of training", ylabel="loss (nats a token)")
-    for name in [n for n in (dev[0] if dev else {}) if n not in ("step", "hours") and not n.endswith("_note_f1")]:
-        right.plot([row["hours"] for row in dev], [row[name] for row in dev], marker=".", label=name.replace("_", ", "))
+    names = dict.fromkeys(name for row in dev for name in row if not name.endswith("_note_f1"))
+    for name in [n for n in names if n not in ("step", "hours")]:
+        points = [(row["hours"], row[name]) for row in dev if name in row]
+        right.plot(*zip(*points, strict=True), marker=".", label=name.replace("_", ", "))
     right.set(xlabel="hours of training", ylabel="symbol error rate on dev (%)", ylim=(0, 100))
     for axes in (left, right):
         axes.grid(alpha=0.3)

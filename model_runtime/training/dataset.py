@@ -3,12 +3,13 @@
 A window is one to four measures. Its image is a stretch of one line of music, mostly one measure, for that is how
 pages are read: behind a cut within the line, clefs and key are carried over as they would stand at the line's head,
 and so is the metre wherever it was printed before. Its performance starts at the barline and may run on into a measure
-that is cut off: then the target ends with `<more>` instead of `<end>`.
+that is cut off: then the target ends with `<more>` instead of `<end>`. What the image reader saw of a page (`seen.py`)
+comes a measure at a time, as it was read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model_runtime.tokens.beam_groups import with_beam_groups
 from model_runtime.tokens.glyphs import carried_glyphs, carried_meter, compound
 from model_runtime.tokens.lmx import head_tokens, split_head
 from model_runtime.tokens.score import Head
 from model_runtime.tokens.shorthand import shorten
 from model_runtime.tokens.vocabulary import END_ID, MORE_ID, PAD_ID, SYMBOLS, fingerprint, ids_of
-from model_runtime.training.errors import spoil_glyphs, spoil_notes
+from model_runtime.training.errors import jolt_glyphs, spoil_glyphs, spoil_notes
 from model_runtime.training.perform import ScoreWindow, perform
+from model_runtime.training.tuplet_numbers import missing_numbers, with_glyphs
 
 LONGEST_SOURCE, LONGEST_TARGET = 320, 320
-LENGTH_WEIGHTS = {  # of windows of 1, 2, 3 and 4 measures
+LENGTH_WEIGHTS = {  # of windows of 1, 2, 3 and 4 measures; pages are read a measure at a time
+    "image": (0.82, 0.13, 0.03, 0.02),
+    "performance": (0.4, 0.4, 0.15, 0.05),
+    "seen": (1.0, 0.0, 0.0, 0.0),
+}
+DEV_LENGTH_WEIGHTS = {  # never changed, so that evaluations can be compared
     "image": (0.6, 0.3, 0.07, 0.03),
     "performance": (0.35, 0.4, 0.15, 0.1),
+    "seen": (1.0, 0.0, 0.0, 0.0),
 }
 DIRECTIONS = ("image", "performance")
+KINDS = (*DIRECTIONS, "seen")  # of windows
 _CARRIED_SPACES = 6.0
 _UNKNOWN_METERS = 0.15  # share of the windows whose reader does not know the metre
 _SMALLEST_STRETCH, _LARGEST_STRETCH = 0.85, 1.2
@@ -78,19 +88,27 @@ class Corpus:
     """Every score of some splits, in memory, as long arrays over all measures.
 
     Args:
-        folder: As `corpus.py` wrote it.
+        folder: As `corpus.py` or `seen.py` wrote it; or several, all by the same of the two.
         splits: Names of its subfolders.
 
+    Attributes:
+        seen: The glyphs are what the image reader saw.
+
     Raises:
-        ValueError: nothing there, or made with another vocabulary.
+        ValueError: nothing there, made with another vocabulary, or exact scores and seen ones together.
     """
 
-    def __init__(self, folder: Path, splits: Sequence[str]) -> None:
-        files = sorted(file for split in splits for file in (folder / split).glob("*.npz"))
+    def __init__(self, folder: Path | Sequence[Path], splits: Sequence[str]) -> None:
+        folders = [folder] if isinstance(folder, Path) else folder
+        files = [file for one in folders for file in _files(one, splits)]
         if not files:
-            raise ValueError(f"no corpus files of {', '.join(splits)} under {folder}")
+            names = ", ".join(map(str, folders))
+            raise ValueError(f"no corpus files of {', '.join(splits)} under {names}")
         parts = [_loaded(file) for file in files]
-        self.variants = sum(1 for name in parts[0] if name.startswith("glyph_ids_"))
+        self.seen = "edition" in parts[0]
+        if any(("edition" in part) != self.seen for part in parts):
+            raise ValueError("exact scores and seen ones cannot be one corpus")
+        self.variants = min(sum(1 for name in part if name.startswith("glyph_ids_")) for part in parts)
         self.names = [file.stem for file in files]
         lengths = [len(p["lmx_offsets"]) - 1 for p in parts]
         self.measures = sum(lengths)
@@ -179,6 +197,32 @@ class Corpus:
         return count
 
 
+def _files(folder: Path, splits: Sequence[str]) -> list[Path]:
+    return sorted(file for split in splits for file in (folder / split).glob("*.npz"))
+
+
+def corpora(folders: Sequence[Path], splits: Sequence[str]) -> dict[str, Corpus]:
+    """The corpus of each kind of windows that the folders hold; folders without these splits are passed over.
+
+    Raises:
+        ValueError: nothing there, or made with another vocabulary.
+    """
+    exact, seen = list[Path](), list[Path]()
+    for folder in folders:
+        files = _files(folder, splits)
+        if files:
+            with np.load(files[0]) as archive:
+                (seen if "edition" in archive else exact).append(folder)
+    if not exact and not seen:
+        raise ValueError(f"no corpus files of {', '.join(splits)} under {', '.join(map(str, folders))}")
+    result = {}
+    if exact:
+        result["image"] = result["performance"] = Corpus(exact, splits)
+    if seen:
+        result["seen"] = Corpus(seen, splits)
+    return result
+
+
 def _loaded(file: Path) -> dict[str, Any]:
     with np.load(file) as archive:
         arrays = {name: archive[name] for name in archive}
@@ -211,13 +255,17 @@ def image_example(
         x = np.concatenate([[0.0], x])
         numbers, measures = np.concatenate([[-1], numbers]), np.concatenate([[first], measures])
     rows = {(int(m), int(n)): i for i, (m, n) in enumerate(zip(measures, numbers, strict=True)) if n >= 0}
+    lmx, notes = corpus.target(first, count, with_meter=False)
+    if not corpus.seen:
+        added = missing_numbers(lmx, [rows.get(note, -1) for note in notes], ids, x)
+        ids, x = with_glyphs(ids, x, added)
     if rng is not None:
-        ids, x, source = spoil_glyphs(ids, x * rng.uniform(_SMALLEST_STRETCH, _LARGEST_STRETCH), level, rng)
+        worn = jolt_glyphs if corpus.seen else spoil_glyphs
+        ids, x, source = worn(ids, x * rng.uniform(_SMALLEST_STRETCH, _LARGEST_STRETCH), level, rng)
         now = {int(old): new for new, old in enumerate(source) if old >= 0}
         rows = {key: now[row] for key, row in rows.items() if row in now}
-    lmx, notes = corpus.target(first, count, with_meter=False)
     target, pointers = in_shorthand(lmx, [rows.get(note, -1) for note in notes], END_ID)
-    return _checked(Example("image", ids, x.astype(np.float32), target, pointers))
+    return _checked(Example("image", with_beam_groups(ids, x), x.astype(np.float32), target, pointers))
 
 
 def in_shorthand(lmx: list[int], pointers: list[int], closing: int) -> tuple[Ints, Ints]:
@@ -271,12 +319,19 @@ def _checked(example: Example) -> Example | None:
     return example if fits else None
 
 
-def draw(corpus: Corpus, source: str, rng: np.random.Generator, *, spoil: bool = True) -> Example:
-    """A random window of the corpus with a random level of errors; a third are perfect."""
+def draw(
+    corpus: Corpus,
+    kind: str,
+    rng: np.random.Generator,
+    *,
+    spoil: bool = True,
+    lengths: Mapping[str, Sequence[float]] = LENGTH_WEIGHTS,
+) -> Example:
+    """A random window of one of `KINDS` with a random level of errors; a third have none of ours."""
     while True:
         first = int(rng.integers(corpus.measures))
-        wanted = 1 + int(rng.choice(4, p=LENGTH_WEIGHTS[source]))
-        variant = int(rng.integers(corpus.variants)) if source == "image" else None
+        wanted = 1 + int(rng.choice(4, p=lengths[kind]))
+        variant = None if kind == "performance" else int(rng.integers(corpus.variants))
         count = corpus.measures_that_follow(first, wanted, variant)
         level = 0.0 if not spoil or rng.random() < 1 / 3 else float(rng.random())
         if not count:
@@ -307,9 +362,9 @@ def pad(examples: Sequence[Example]) -> Batch:
 
 
 def batches(
-    corpus: Corpus, weights: dict[str, float], tokens: int, seed: int, pool: int, pool_size: int
+    of_kind: Mapping[str, Corpus], weights: Mapping[str, float], tokens: int, seed: int, pool: int, pool_size: int
 ) -> list[Batch]:
-    """Pool number `pool` of the endless stream: windows of mixed directions in batches of at most `tokens` tokens.
+    """Pool number `pool` of the endless stream: windows of mixed kinds in batches of at most `tokens` tokens.
 
     A batch's size counts its padded source and target tokens. The same seed and pool give the same batches, so a run
     that was cut off goes on with exactly what it would have seen.
@@ -318,10 +373,12 @@ def batches(
     names = list(weights)
     shares = np.array([weights[n] for n in names]) / sum(weights.values())
     chosen = rng.choice(len(names), pool_size, p=shares)
-    result: list[Batch] = []
-    for number, name in enumerate(names):
-        examples = [draw(corpus, name, rng) for _ in range(int((chosen == number).sum()))]
-        result += [pad(group) for group in grouped(examples, tokens)]
+    examples: dict[str, list[Example]] = {source: [] for source in DIRECTIONS}
+    for number, kind in enumerate(names):
+        for _ in range(int((chosen == number).sum())):
+            example = draw(of_kind[kind], kind, rng)
+            examples[example.source].append(example)
+    result = [pad(group) for own in examples.values() for group in grouped(own, tokens)]
     rng.shuffle(result)
     return result
 
@@ -342,7 +399,7 @@ def grouped(examples: Sequence[Example], tokens: int) -> Iterator[list[Example]]
         yield group
 
 
-def dev_examples(corpus: Corpus, source: str, count: int, seed: int, *, spoil: bool) -> list[Example]:
+def dev_examples(corpus: Corpus, kind: str, count: int, seed: int, *, spoil: bool) -> list[Example]:
     """Always the same windows of a held-out corpus."""
-    rng = np.random.default_rng((seed, DIRECTIONS.index(source)))
-    return [draw(corpus, source, rng, spoil=spoil) for _ in range(count)]
+    rng = np.random.default_rng((seed, KINDS.index(kind)))
+    return [draw(corpus, kind, rng, spoil=spoil, lengths=DEV_LENGTH_WEIGHTS) for _ in range(count)]

@@ -113,6 +113,16 @@ def spoil_glyphs(
     return ids[kept][order], x[kept][order], source[kept][order]
 
 
+def jolt_glyphs(ids: Ints, x: Floats, level: float, rng: np.random.Generator) -> tuple[Ints, Floats, Ints]:
+    """What a reader saw, once more a little different: moved, and a few glyphs fewer; results as `spoil_glyphs`."""
+    x = x + rng.normal(0.0, 0.02 + 0.1 * level, len(ids))
+    kept = rng.random(len(ids)) >= 0.02 * level
+    if not kept.any():
+        kept[:] = True
+    order = np.argsort(x[kept], kind="stable")
+    return ids[kept][order], x[kept][order], np.flatnonzero(kept)[order]
+
+
 def _within(ids: Ints, block: str) -> Ints:
     return np.clip(ids, BLOCKS[block].start, BLOCKS[block].start + len(BLOCKS[block]) - 1)
 

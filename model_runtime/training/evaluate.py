@@ -3,7 +3,7 @@
 SER is the sum of edit distances in LMX tokens over the sum of true tokens, as OLiMPiC's authors count it. A note is
 right when its measure, its onset there, its duration and its pitch are.
 
-    python -m model_runtime.training.evaluate --data DIR --run DIR [--windows 256] [--json FILE]
+    python -m model_runtime.training.evaluate --data DIR [--data DIR …] --run DIR [--windows 256] [--json FILE]
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +23,7 @@ from model_runtime.tokens.distance import edit_distance
 from model_runtime.tokens.lmx_reader import read_lmx
 from model_runtime.tokens.shorthand import expand
 from model_runtime.tokens.vocabulary import END_ID, MORE_ID, fingerprint, ids_of, symbols_of
-from model_runtime.training.dataset import DIRECTIONS, LONGEST_TARGET, Corpus, Example, dev_examples, grouped, pad
+from model_runtime.training.dataset import LONGEST_TARGET, Corpus, Example, corpora, dev_examples, grouped, pad
 from model_runtime.unified.architecture import Stepper, Trunk, TrunkConfig, symbol_id
 from model_runtime.unified.inference import WRITABLE
 
@@ -112,13 +112,14 @@ def load_trunk(checkpoint: Path, *, averaged: bool = True) -> tuple[Trunk, dict[
     return trunk.eval(), state
 
 
-def measured(trunk: Trunk, corpus: Corpus, windows: int, seed: int = 7) -> dict[str, float]:
-    """SER and note F1 of each direction on windows of a corpus, read perfectly ("clean") and not ("spoilt")."""
+def measured(trunk: Trunk, of_kind: Mapping[str, Corpus], windows: int, seed: int = 7) -> dict[str, float]:
+    """SER and note F1 of each kind of windows: engraved ones read perfectly ("clean") and not ("spoilt"), performances
+    with errors, and what the image reader saw as it is ("seen")."""
     result = {}
-    for source in DIRECTIONS:
-        for spoil in (False, True) if source == "image" else (True,):
-            examples = dev_examples(corpus, source, windows, seed, spoil=spoil)
-            name = f"{source}_{'spoilt' if spoil else 'clean'}"
+    for kind, spoil in (("image", False), ("image", True), ("performance", True), ("seen", False)):
+        if kind in of_kind:
+            examples = dev_examples(of_kind[kind], kind, windows, seed, spoil=spoil)
+            name = kind if kind == "seen" else f"{kind}_{'spoilt' if spoil else 'clean'}"
             score = scored(trunk, examples)
             result[name] = round(score.symbol_error_rate, 2)
             result[f"{name}_note_f1"] = round(score.note_f1, 4)
@@ -128,14 +129,14 @@ def measured(trunk: Trunk, corpus: Corpus, windows: int, seed: int = 7) -> dict[
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Measure a training run on the development windows.")
-    parser.add_argument("--data", type=Path, required=True, help="corpus folder")
+    parser.add_argument("--data", type=Path, required=True, action="append", help="corpus folder; may be repeated")
     parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--windows", type=int, default=256)
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     trunk, state = load_trunk(arguments.run / "checkpoint.pt")
-    result = {"step": state["step"], **measured(trunk, Corpus(arguments.data, ("dev",)), arguments.windows)}
+    result = {"step": state["step"], **measured(trunk, corpora(arguments.data, ("dev",)), arguments.windows)}
     text = json.dumps(result, indent=1)
     if arguments.json:
         arguments.json.write_text(text + "\n", encoding="utf-8")

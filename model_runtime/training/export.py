@@ -194,6 +194,7 @@ def main() -> None:
     arguments = parser.parse_args()
     trunk, state = load_trunk(arguments.run / "checkpoint.pt")
     about = {"step": state["step"], "windows": state["windows"], "hours": round(state["seconds"] / 3600, 2)}
+    about["beam_groups"] = True  # `tokens/beam_groups.py`: training shows them, so reading must
     for path in export(trunk, arguments.out, about):
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
 

@@ -1,6 +1,6 @@
 """The training run: endless windows, one step after another, to be stopped and gone on with at any time.
 
-    python -m model_runtime.training.train --data CORPUS --out RUN --resume
+    python -m model_runtime.training.train --data CORPUS [--data SEEN …] --out RUN --resume
 
 RUN gets `checkpoint.pt` (every few minutes, and when told to stop), `curve.csv`, `dev.csv`, `curve.png` and
 `settings.json`. A run that was killed goes on from its last checkpoint with exactly the batches it would have seen; one
@@ -19,6 +19,7 @@ import math
 import os
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -30,7 +31,7 @@ from torch import Tensor, nn
 from model_runtime.tokens.vocabulary import NOTATION_IDS, PAD_ID, SYMBOLIC_SIZE, fingerprint
 from model_runtime.training import curve
 from model_runtime.training.corpus import TRAINING_SPLITS
-from model_runtime.training.dataset import DIRECTIONS, Batch, Corpus, batches
+from model_runtime.training.dataset import KINDS, Batch, batches, corpora
 from model_runtime.training.evaluate import measured
 from model_runtime.unified.architecture import Trunk, TrunkConfig, symbol_id
 
@@ -48,7 +49,7 @@ class Settings:
         rate: That rate; the lowest is a fiftieth of it.
         tokens: Padded source and target tokens in a batch.
         pool: Windows drawn at a time and sorted by length: the more, the less of a batch is padding.
-        weights: How often each direction is drawn.
+        weights: How often each of `dataset.KINDS` is drawn.
         pointer: Weight of the pointer's loss.
         smoothing: Of the labels.
         decay: Of the weights, for matrices.
@@ -124,14 +125,20 @@ class Run:
 
     Args:
         out: The folder.
-        data: The corpus.
+        data: The corpus' folders.
         settings: As `settings.json` then tells; a run that goes on may be given others.
         resume: Go on from the folder's checkpoint where there is one.
         config: Sizes of a new trunk; one that is resumed keeps its own.
     """
 
     def __init__(
-        self, out: Path, data: Path, settings: Settings, *, resume: bool, config: TrunkConfig | None = None
+        self,
+        out: Path,
+        data: Path | Sequence[Path],
+        settings: Settings,
+        *,
+        resume: bool,
+        config: TrunkConfig | None = None,
     ) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self.out, self.settings = out, settings
@@ -140,12 +147,12 @@ class Run:
         try:
             if self.fabric.is_global_zero:  # two runs in one folder would spoil each other
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._prepare(data, config, resume=resume)
+            self._prepare([data] if isinstance(data, Path) else data, config, resume=resume)
         except BaseException:
             self._lock.close()
             raise
 
-    def _prepare(self, data: Path, config: TrunkConfig | None, *, resume: bool) -> None:
+    def _prepare(self, data: Sequence[Path], config: TrunkConfig | None, *, resume: bool) -> None:
         settings = self.settings
         self.step = self.pool = self.batch = self.windows = 0
         self.seconds = 0.0
@@ -165,7 +172,10 @@ class Run:
         self.average = {name: value.detach().clone() for name, value in self.trunk.state_dict().items()}
         if state:
             self._restore(state)
-        self.corpus, self.dev = Corpus(data, TRAINING_SPLITS), Corpus(data, ("dev",))
+        self.corpora, self.dev = corpora(data, TRAINING_SPLITS), corpora(data, ("dev",))
+        for kind, weight in settings.weights.items():
+            if weight > 0 and kind not in self.corpora:
+                raise ValueError(f"windows of the kind {kind!r} are wanted, but no folder of the corpus holds any")
         if self.fabric.is_global_zero:
             (self.out / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
         self.stopping = False
@@ -232,7 +242,7 @@ class Run:
                 self.pool, self.batch = self.pool + 1, 0
             settings, fabric = self.settings, self.fabric
             number = self.pool * fabric.world_size + fabric.global_rank
-            self._pool = batches(self.corpus, settings.weights, settings.tokens, settings.seed, number, settings.pool)
+            self._pool = batches(self.corpora, settings.weights, settings.tokens, settings.seed, number, settings.pool)
         self.batch += 1
         return self._pool[self.batch - 1]
 
@@ -373,7 +383,7 @@ class _Meter:
 
 
 def shares(text: str) -> dict[str, float]:
-    """How often each direction is drawn, of "image=0.6,performance=0.4".
+    """How often each kind of windows is drawn, of "image=0.6,performance=0.4".
 
     Raises:
         ArgumentTypeError: not like that.
@@ -382,7 +392,7 @@ def shares(text: str) -> dict[str, float]:
         weights = {name: float(share) for name, share in (part.split("=") for part in text.split(","))}
     except ValueError:
         weights = {}
-    if not weights or not set(weights) <= set(DIRECTIONS) or min(weights.values()) < 0 or not sum(weights.values()):
+    if not weights or not set(weights) <= set(KINDS) or min(weights.values()) < 0 or not sum(weights.values()):
         raise argparse.ArgumentTypeError(f"{text!r} is not like image=0.6,performance=0.4")
     return weights
 
@@ -390,13 +400,13 @@ def shares(text: str) -> dict[str, float]:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Train the unified model's trunk.")
-    parser.add_argument("--data", type=Path, required=True, help="corpus folder")
+    parser.add_argument("--data", type=Path, required=True, action="append", help="corpus folder; may be repeated")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument(
         "--resume", action="store_true", help="go on from the folder's checkpoint, or from the shipped weights"
     )
     parser.add_argument("--steps", type=int, default=Settings.steps)
-    parser.add_argument("--weights", type=shares, default=Settings().weights, help="image=0.6,performance=0.4")
+    parser.add_argument("--weights", type=shares, default=Settings().weights, help="image=0.6,performance=0.2,seen=0.2")
     parser.add_argument("--precision", choices=("auto", "bf16-mixed", "32-true"), default=Settings.precision)
     parser.add_argument("--until", type=int, default=None, help="stop at this step, without changing the schedule")
     parser.add_argument("--threads", type=int, default=1)
@@ -411,7 +421,9 @@ def main() -> None:
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-        log.info("from step %d, %d measures of %d scores", run.step, run.corpus.measures, len(run.corpus.names))
+        log.info("from step %d", run.step)
+        for kind, corpus in run.corpora.items():
+            log.info("%s: %d measures of %d scores", kind, corpus.measures, len(corpus.names))
         run.train(arguments.until)
 
 

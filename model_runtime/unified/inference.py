@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model_runtime.tokens.beam_groups import with_beam_groups
 from model_runtime.tokens.vocabulary import (
     BLOCKS,
     END_ID,
@@ -132,6 +133,8 @@ class TrunkRuntime:
             batch_tokens: Padded source tokens in a batch.
             progress: Called with how many windows are done and how many there are.
         """
+        if self.about.get("beam_groups"):
+            windows = [_with_beam_groups(window) for window in windows]
         result: dict[int, Written] = {}
         for group in _grouped(windows, batch_tokens):
             for number, written in zip(group, self._batch([windows[i] for i in group], constrained), strict=True):
@@ -237,6 +240,13 @@ def _probability(scores: Floats, chosen: npt.NDArray[np.int64]) -> Floats:
     weights = np.exp(scores - top)
     share: Floats = weights[np.arange(len(chosen)), chosen] / weights.sum(-1)
     return share
+
+
+def _with_beam_groups(window: Window) -> Window:
+    """As training gives it; weights from before did not know it."""
+    if window.source != "image" or not len(window.ids):
+        return window
+    return replace(window, ids=with_beam_groups(window.ids, window.places))
 
 
 def _grouped(windows: Sequence[Window], batch_tokens: int) -> list[list[int]]:

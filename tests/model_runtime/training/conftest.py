@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SPLITS = {"1": "train", "2": "train", "3": "dev", "4": "test"}
@@ -84,3 +85,22 @@ def corpus_folder(scores: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     out = tmp_path_factory.mktemp("corpus")
     build(scores, out, variants=2, workers=1)
     return out
+
+
+@pytest.fixture(scope="session")
+def seen_folder(corpus_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same scores as `seen.py` keeps them: each measure by itself, complete, with the reader's probabilities."""
+    folder = tmp_path_factory.mktemp("seen")
+    for file in corpus_folder.rglob("*.npz"):
+        with np.load(file) as archive:
+            arrays = {name: archive[name] for name in archive if name[-2:] not in ("_1", "_2")}
+        measures = len(arrays["left_0"])
+        arrays["left_0"] = np.zeros(measures, np.float32)
+        arrays["system_0"] = np.arange(measures, dtype=np.int16)
+        arrays["head_meter"] = np.zeros_like(arrays["head_meter"])
+        arrays["glyph_ids_0"][:, -1] -= 2
+        arrays["edition"] = np.array("MuseScore")
+        target = folder / file.parent.name / file.name
+        target.parent.mkdir(exist_ok=True)
+        np.savez_compressed(target, **arrays)
+    return folder

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from model_runtime.tokens.distance import edit_distance
 from model_runtime.training import curve
-from model_runtime.training.dataset import Corpus, batches, dev_examples, pad
+from model_runtime.training.dataset import Corpus, batches, dev_examples, image_example, pad
 from model_runtime.training.evaluate import greedy, lmx_of, load_trunk, scored, sounding_notes
 from model_runtime.training.train import Run, Settings, learning_rate, shares
 from model_runtime.unified.architecture import Attention, Stepper, Trunk, TrunkConfig, symbol_id
@@ -109,6 +109,35 @@ def test_an_evaluation_leaves_a_row_and_a_picture(corpus_folder: Path, tmp_path:
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_what_the_reader_saw_is_trained_on_and_measured_by_itself(
+    corpus_folder: Path, seen_folder: Path, tmp_path: Path
+) -> None:
+    settings = replace(QUICK, weights={"image": 0.5, "seen": 0.5})
+    with Run(tmp_path, [corpus_folder, seen_folder], settings, resume=False, config=TINY) as run:
+        assert {kind: corpus.seen for kind, corpus in run.corpora.items()} == {
+            **{"image": False, "performance": False, "seen": True}
+        }
+        run.train(until=3)
+        result = run.evaluate()
+    assert {"seen", "seen_note_f1", "image_clean"} <= set(result)
+    assert "seen" in curve.read(tmp_path / "dev.csv")[0]
+
+
+def test_a_kind_of_windows_that_is_nowhere_is_said(corpus_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'seen' are wanted"):
+        Run(tmp_path, corpus_folder, replace(QUICK, weights={"seen": 1.0}), resume=False, config=TINY)
+
+
+def test_a_measure_that_was_read_is_moved_a_little_but_never_told_anew(seen_folder: Path) -> None:
+    corpus = Corpus(seen_folder, ("train",))
+    plain = image_example(corpus, 3, 1, 0, 0.0, None)
+    jolted = image_example(corpus, 3, 1, 0, 1.0, np.random.default_rng(5))
+    assert plain is not None and jolted is not None
+    assert not np.array_equal(plain.places[: len(jolted.places)], jolted.places)
+    assert {tuple(row) for row in jolted.ids.tolist()} <= {tuple(row) for row in plain.ids.tolist()}
+    assert np.array_equal(plain.target, jolted.target)
+
+
 def test_padding_changes_nothing(corpus_folder: Path) -> None:
     trunk = Trunk(TINY).eval()
     examples = dev_examples(Corpus(corpus_folder, ("dev",)), "image", 4, 1, spoil=True)
@@ -145,7 +174,8 @@ def test_whatever_an_untrained_trunk_writes_is_lmx(corpus_folder: Path) -> None:
 def test_the_same_seed_gives_the_same_batches_and_they_keep_to_their_size(corpus_folder: Path) -> None:
     corpus = Corpus(corpus_folder, ("train",))
     weights = {"image": 0.5, "performance": 0.5}
-    once, again = (batches(corpus, weights, 1500, seed=1, pool=3, pool_size=40) for _ in range(2))
+    of_kind = {"image": corpus, "performance": corpus}
+    once, again = (batches(of_kind, weights, 1500, seed=1, pool=3, pool_size=40) for _ in range(2))
     assert all(np.array_equal(a.ids, b.ids) for a, b in zip(once, again, strict=True))
     assert sum(len(b.ids) for b in once) == 40
     for batch in once:
@@ -221,3 +251,6 @@ def test_a_curve_that_was_torn_while_it_was_written_is_mended(tmp_path: Path) ->
     curve.forget_after(file, 3)
     curve.append(file, {"step": 4, "loss_image": 7.0, "loss_performance": 1.0})
     assert [row.get("loss_image") for row in curve.read(file)] == [None, 1.0, 1.5, 7.0]
+    curve.append(file, {"step": 5, "seen": 9.0})
+    assert [row.get("seen") for row in curve.read(file)] == [None, None, None, None, 9.0]
+    assert [row.get("loss_image") for row in curve.read(file)] == [None, 1.0, 1.5, 7.0, None]
