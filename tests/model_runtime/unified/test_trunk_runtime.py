@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_runtime.tokens.beam_groups import with_beam_groups
 from model_runtime.tokens.glyphs import Glyph, compound
 from model_runtime.tokens.lmx_reader import read_lmx
 from model_runtime.tokens.notes import NoteToken
@@ -90,6 +92,25 @@ def test_windows_of_unlike_length_are_decoded_together_as_alone(folder: Path) ->
     together = runtime.write(windows)
     for window, written in zip(windows, together, strict=True):
         assert runtime.write([window])[0].symbols == written.symbols
+
+
+def test_weights_that_were_trained_with_groups_of_beams_are_told_them(
+    trunk: Trunk, folder: Path, tmp_path: Path
+) -> None:
+    export(trunk, tmp_path, {"beam_groups": True})
+    beams = [(0, 1), (1, 1), (1, 0)]
+    heads = [
+        Glyph("head:black", 9.0 + 3 * i, 1, 3 + i, stem=1, tip=10, beams_left=left, beams_right=right)
+        for i, (left, right) in enumerate(beams)
+    ]
+    window = glyph_window([*GLYPHS[:2], *heads])
+    told = replace(window, ids=with_beam_groups(window.ids, window.places))
+    assert not np.array_equal(told.ids, window.ids)
+    plain, grouped = TrunkRuntime(folder, threads=1), TrunkRuntime(tmp_path, threads=1)
+    ours, expected, untold = grouped.write([window])[0], plain.write([told])[0], plain.write([window])[0]
+    assert ours.symbols == expected.symbols
+    assert np.array_equal(ours.probabilities, expected.probabilities)
+    assert not np.array_equal(ours.probabilities, untold.probabilities)
 
 
 @pytest.mark.parametrize("measures", [1, 3])
