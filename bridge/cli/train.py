@@ -19,12 +19,14 @@ class ModelPart(StrEnum):
     TRUNK = "trunk"
     AUDIO_READER = "audio-reader"
     IMAGE_READER = "image-reader"
+    PERFORMANCE_READER = "performance-reader"
 
 
 _PACKAGES = {
     ModelPart.TRUNK: "model_runtime.training",
     ModelPart.AUDIO_READER: "model_runtime.training.audio",
     ModelPart.IMAGE_READER: "model_runtime.training.image",
+    ModelPart.PERFORMANCE_READER: "model_runtime.training.performance",
 }
 # Each step has options of its own, which go through as they are; `--help` too.
 _STEP = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}

@@ -52,18 +52,18 @@ Float32Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class _Heard:
+class Heard:
     """What the tracker hears: onset times and accent classes, one a chord."""
 
     times_s: npt.NDArray[np.float64]
     accents: npt.NDArray[np.int64]  # (n, 4): size, bass, length, novelty
 
-    def part(self, start: int, end: int) -> _Heard:
-        return _Heard(self.times_s[start:end], self.accents[start:end])
+    def part(self, start: int, end: int) -> Heard:
+        return Heard(self.times_s[start:end], self.accents[start:end])
 
 
 @dataclass(frozen=True)
-class _Path:
+class Path:
     """The best explanation under one metre: ticks from a barline, and tempo, at each chord."""
 
     ticks: npt.NDArray[np.int64]
@@ -80,11 +80,11 @@ def track_beats(notes: Sequence[Note], progress: Callable[[int, int], None] | No
     heard = _listen(chords)
     meter = _choose_meter(heard, (lambda *_: progress(0, len(chords))) if progress is not None else None)
     path = MeterSearch(meter).follow(heard, progress)
-    return _map(meter, heard, path)
+    return map_of(meter, heard, path)
 
 
-def _listen(chords: Sequence[Chord]) -> _Heard:
-    return _Heard(np.array([chord.time_s for chord in chords]), accent_classes(chords))
+def _listen(chords: Sequence[Chord]) -> Heard:
+    return Heard(np.array([chord.time_s for chord in chords]), accent_classes(chords))
 
 
 def accent_classes(chords: Sequence[Chord]) -> npt.NDArray[np.int64]:
@@ -104,7 +104,7 @@ def accent_classes(chords: Sequence[Chord]) -> npt.NDArray[np.int64]:
     return np.array(accents, np.int64).reshape(-1, 4)
 
 
-def _choose_meter(heard: _Heard, waiting: Callable[[int, int], None] | None) -> MeterPrior:
+def _choose_meter(heard: Heard, waiting: Callable[[int, int], None] | None) -> MeterPrior:
     count = len(heard.times_s)
     half = EXCERPT_CHORDS // 2
     if count <= EXCERPT_CHORDS:
@@ -137,16 +137,21 @@ class Step(NamedTuple):
 class MeterSearch:
     """The search under one metre. Arrays have the axes (position before, position, tempo).
 
+    Args:
+        slowest_beat_s: Length of the longest beat that is considered.
+
     Attributes:
         distance: Ticks from a position to another one later, shape (positions, positions).
         tick_s: Seconds of a tick at each tempo, shape (tempos,).
     """
 
-    def __init__(self, meter: MeterPrior) -> None:
+    drift = TEMPO_DRIFT
+
+    def __init__(self, meter: MeterPrior, slowest_beat_s: float = SLOWEST_BEAT_S) -> None:
         self.meter = meter
         beat, _ = beat_of(meter.numerator, meter.denominator)
         self.beat_ticks = int(beat * TICKS)
-        count = int(np.ceil(np.log(SLOWEST_BEAT_S / FASTEST_BEAT_S) / TEMPO_STEP)) + 1
+        count = int(np.ceil(np.log(slowest_beat_s / FASTEST_BEAT_S) / TEMPO_STEP)) + 1
         beats_s = FASTEST_BEAT_S * np.exp(TEMPO_STEP * np.arange(count))
         self.tick_s = beats_s / self.beat_ticks
         self.tempo_cost = (0.5 * (np.log(beats_s / USUAL_BEAT_S) / TEMPO_SPREAD) ** 2).astype(np.float32)
@@ -167,7 +172,7 @@ class MeterSearch:
         cost = prior[:, :, None] + np.log(sigma)
         return expected.astype(np.float32), (1.0 / sigma).astype(np.float32), cost.astype(np.float32)
 
-    def follow(self, heard: _Heard, progress: Callable[[int, int], None] | None = None) -> _Path:
+    def follow(self, heard: Heard, progress: Callable[[int, int], None] | None = None) -> Path:
         """The best path through all chords."""
         count = len(heard.times_s)
         places, tempos = len(self.meter.positions), len(self.tick_s)
@@ -203,7 +208,7 @@ class MeterSearch:
 
     def _drift(self, score: Float32Array, elapsed: float) -> tuple[Float32Array, npt.NDArray[np.int8]]:
         """Cheapest way to each tempo from the tempos around it."""
-        sigma = TEMPO_DRIFT * float(np.sqrt(min(max(elapsed, 0.04), 4.0) / 0.5))
+        sigma = self.drift * float(np.sqrt(min(max(elapsed, 0.04), 4.0) / 0.5))
         reach = max(1, min(8, int(3 * sigma / TEMPO_STEP)))
         best, source = score.copy(), np.zeros(score.shape, np.int8)
         for step in range(1, reach + 1):
@@ -251,7 +256,7 @@ class MeterSearch:
         from_place: npt.NDArray[np.int8],
         from_tempo: npt.NDArray[np.int8],
         whole: npt.NDArray[np.int8],
-    ) -> _Path:
+    ) -> Path:
         count = len(from_place)
         place, tempo = (int(i) for i in np.unravel_index(int(score.argmin()), score.shape))
         cost = float(score[place, tempo])
@@ -266,10 +271,10 @@ class MeterSearch:
                 steps[index] = self.distance[source, place] + kind * self.meter.measure_ticks
                 tempo += int(from_tempo[index, source, tempo])
             place = source
-        return _Path(np.cumsum(steps) + int(self.meter.positions[place]), tick_s, cost)
+        return Path(np.cumsum(steps) + int(self.meter.positions[place]), tick_s, cost)
 
 
-def _map(meter: MeterPrior, heard: _Heard, path: _Path) -> TempoMap:
+def map_of(meter: MeterPrior, heard: Heard, path: Path) -> TempoMap:
     """Beat times out of a path: a beat's time is its chord's, or lies between those of the chords around it."""
     beat, _ = beat_of(meter.numerator, meter.denominator)
     beat_ticks = int(beat * TICKS)

@@ -122,7 +122,7 @@ def find_lengths(
             tables.append(_costs(note, _Ahead(ahead_onsets, ahead_times, limit), time_at, pedal_down, beat))
         for note, duration in zip(chord, _agree(tables), strict=True):
             note.duration = duration
-            note.staccato = _is_staccato(note, time_at, pedal_down)
+            note.staccato = is_staccato(note, time_at, pedal_down)
 
 
 def _costs(
@@ -197,7 +197,8 @@ def _agree(tables: Sequence[dict[Fraction, float]]) -> list[Fraction]:
     ]
 
 
-def _is_staccato(note: PlacedNote, time_at: Callable[[Fraction], float], pedal_down: Callable[[float], bool]) -> bool:
+def is_staccato(note: PlacedNote, time_at: Callable[[Fraction], float], pedal_down: Callable[[float], bool]) -> bool:
+    """Whether a note that has its length was played so short that print would have a dot."""
     written_s = time_at(note.onset + note.duration) - time_at(note.onset)
     short = note.note.duration_s < STACCATO_SHARE * written_s
     return short and Fraction(1, 4) <= note.duration <= 1 and not note.ornament and not pedal_down(note.note.offset_s)

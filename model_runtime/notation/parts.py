@@ -50,7 +50,10 @@ def write_part(track: ScoreTrack, index: int, notes: list[PlacedNote], frame: Fr
         notes: Sorted by onset, then pitch, with their names.
     """
     staves = 2 if has_two_staves(track) else 1
-    if staves == 2:
+    if staves == 1:
+        for note in notes:
+            note.staff = 1
+    elif frame.split_point is not None or any(note.staff == 0 for note in notes):
         split_hands(notes, frame.split_point)
     frame.done(len(notes))
     part = WrittenPart(

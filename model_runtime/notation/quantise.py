@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -41,8 +42,40 @@ MELODY_CHORDS = 0.05  # share of notes that may sound together in what is still 
 MELODY_COMPASS = 31  # semitones that one staff holds: two and a half octaves
 
 
-def quantise(performance: Performance, options: Options, context: Context) -> QuantisedScore:
+class Reading(Protocol):
+    """What may say in place of the rules where beats are, how long notes are written and on which staff.
+
+    See `unified.notation_reading.NotationReading`.
+    """
+
+    def track_beats(
+        self,
+        notes: Sequence[Note],
+        pedal: Sequence[tuple[float, float]],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> TempoMap:
+        """Beats, metre and first barline."""
+
+    def find_lengths(
+        self,
+        notes: Sequence[PlacedNote],
+        meters: Sequence[ScoreMeter],
+        tempo_map: TempoMap,
+        time_at: Callable[[Fraction], float],
+        pedal: Sequence[tuple[float, float]],
+        *,
+        two_staves: bool,
+    ) -> None:
+        """Set length and staccato of notes that are not grace notes, and `hand` of all where there are two staves."""
+
+
+def quantise(
+    performance: Performance, options: Options, context: Context, reading: Reading | None = None
+) -> QuantisedScore:
     """A performance on the grid of its tempo map, or of the beats that are found in it.
+
+    Args:
+        reading: What finds beats, lengths and staves; None: the rules do.
 
     Raises:
         InvalidValue: the tempo map of the options does not move forwards.
@@ -61,14 +94,23 @@ def quantise(performance: Performance, options: Options, context: Context) -> Qu
     plain = sorted((note for note, _ in ornamented), key=lambda n: (n.onset_s, n.pitch))
     if tempo_map is None:
         context.progress("Finding beats", 0, 1)
-        tempo_map = track_beats(plain, lambda done, total: context.progress("Finding beats", done, total))
+
+        def told(done: int, total: int) -> None:
+            context.progress("Finding beats", done, total)
+
+        if reading is None:
+            tempo_map = track_beats(plain, told)
+        else:
+            spans = pedal_spans(performance.controls, performance.duration_s)
+            tempo_map = reading.track_beats(notes, spans, told)
     meters = exact_meters(tempo_map.meters)
     frame = beat_frame(tempo_map, meters, plain[0].onset_s, max(note.offset_s for note in plain))
     chords = gather_chords(plain)
     placed = place_chords(
         chords, frame, options.quantise, lambda done, total: context.progress("Placing notes", done, total)
     )
-    return score_of(performance, options, context, tracks, Placing(tempo_map, meters, frame, placed, ornaments))
+    placing = Placing(tempo_map, meters, frame, placed, ornaments)
+    return score_of(performance, options, context, tracks, placing, reading)
 
 
 class Placing:
@@ -144,6 +186,7 @@ def score_of(
     context: Context,
     tracks: tuple[ScoreTrack, ...],
     placing: Placing,
+    reading: Reading | None = None,
 ) -> QuantisedScore:
     """The score of placed chords, at least one: hands, lengths, pedals and tempo marks are found here."""
     spans = pedal_spans(performance.controls, performance.duration_s)
@@ -154,10 +197,16 @@ def score_of(
     for index, track in enumerate(tracks):
         context.progress("Finding note lengths", index, len(tracks))
         own = placing.notes_of(index)
-        if not track.percussion and has_two_staves(track):
-            _part_hands(own, options.split_point, placing.time_at)
-        find_lengths(own, placing.time_at, pedal_down, beat)
-        notes.extend(_score_note(note, zero, index) for note in end_before_same_pitch(own))
+        two_staves = not track.percussion and has_two_staves(track)
+        if reading is None or track.percussion:
+            if two_staves:
+                _part_hands(own, options.split_point, placing.time_at)
+            find_lengths(own, placing.time_at, pedal_down, beat)
+        else:
+            found = (meters, placing.tempo_map, placing.time_at, spans)
+            reading.find_lengths(own, *found, two_staves=two_staves)
+        known = reading is not None and two_staves
+        notes.extend(_score_note(note, zero, index, known) for note in end_before_same_pitch(own))
     first = min((note.onset for note in notes), default=Fraction(0))
     pickup = max(Fraction(0), -first)
     shifted = tuple(replace(meter, onset=meter.onset - zero) for meter in meters)
@@ -176,7 +225,7 @@ def score_of(
     )
 
 
-def _score_note(note: PlacedNote, zero: Fraction, track: int) -> ScoreNote:
+def _score_note(note: PlacedNote, zero: Fraction, track: int, staff_is_known: bool) -> ScoreNote:
     return ScoreNote(
         onset=note.onset - zero,
         duration=Fraction(0) if note.grace else note.duration,
@@ -187,6 +236,7 @@ def _score_note(note: PlacedNote, zero: Fraction, track: int) -> ScoreNote:
         order=note.order,
         staccato=note.staccato and not note.grace,
         ornament="" if note.grace else note.ornament,
+        staff=note.hand if staff_is_known else 0,
     )
 
 

@@ -25,6 +25,7 @@ class ScoreNote:
         order: Order among grace notes at one onset.
         staccato: Played much shorter than `duration`, which was lengthened so that it reads well.
         ornament: "", "trill" or "mordent"; "tremolo" where a repeated note was gathered into one.
+        staff: 1 is the upper of a keyboard's, 2 the lower; 0 where the writing side has to find it.
     """
 
     onset: Fraction
@@ -36,6 +37,7 @@ class ScoreNote:
     order: int = 0
     staccato: bool = False
     ornament: str = ""
+    staff: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -14,7 +14,7 @@ class PlacedNote:
         end: Likewise; equal to `onset` for a grace note.
         pitch: MIDI note number.
         part: Index of its track.
-        staff: From 1, the upper, within its part.
+        staff: From 1, the upper, within its part; 0 while it is not known.
         step: Letter of its name; `alter` in semitones; `octave` as in scientific pitch notation.
     """
 

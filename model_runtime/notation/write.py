@@ -79,7 +79,7 @@ def _place(score: QuantisedScore, context: Context) -> list[PlacedNote]:
         if onset != note.onset * TICKS_PER_QUARTER or end - onset != note.duration * TICKS_PER_QUARTER:
             context.warn(MOVED)
         ornaments = (note.order, note.staccato, note.ornament)
-        notes.append(PlacedNote(onset, end, note.pitch, note.velocity, note.track, *ornaments))
+        notes.append(PlacedNote(onset, end, note.pitch, note.velocity, note.track, *ornaments, note.staff))
     return sorted(notes, key=lambda n: (n.onset, n.pitch))
 
 

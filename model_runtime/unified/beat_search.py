@@ -1,0 +1,123 @@
+"""What the performance reader hears of each chord → beats and barlines: the likeliest way through the measure.
+
+The states are those of the classical tracker (`notation.beats`), a position in the measure and a tempo, and so is the
+time that a way takes. What a chord says of its position comes from the network in place of counted accents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+
+from model_runtime.notation.beats import (
+    Float32Array,
+    Heard,
+    MeterSearch,
+    Path,
+    map_of,
+)
+from model_runtime.notation.metre import beat_of
+from model_runtime.notation.rhythm_prior import MeterPrior, meter_priors
+from model_runtime.tempo import TempoMap
+from model_runtime.unified.performance_features import (
+    BAR_STARTS,
+    BARS,
+    COMPOUND_PHASES,
+    ORNAMENT,
+    PERIOD_OCTAVE,
+    PERIODS,
+    SHORTEST_PERIOD_S,
+    SIMPLE_PHASES,
+    Features,
+    Ints,
+)
+from model_runtime.unified.performance_reader import ReadBeats
+
+SLOWEST_BEAT_S = 2.4
+PHASE_WEIGHT, BAR_WEIGHT, PERIOD_WEIGHT = 0.8, 0.4, 0.4
+"""How much each head counts: neighbouring chords say much the same, so less than once."""
+
+SURELY_ORNAMENT = 0.6
+"""Chords that are ornaments with this probability are passed over."""
+
+LEAST = 1e-4
+"""Probability that anything has: the network is never so sure."""
+
+_METER_OF = {(2, False): (2, 4), (3, False): (3, 4), (4, False): (4, 4)}
+_METER_OF |= {(1, True): (3, 8), (2, True): (6, 8), (3, True): (9, 8), (4, True): (12, 8)}
+
+
+class HeardSearch(MeterSearch):
+    """The search under one metre, listening to the network.
+
+    Args:
+        meter: One of those that the network knows.
+        read: What it says.
+        kept: Numbers of the chords that have a place.
+    """
+
+    drift = 0.11
+
+    def __init__(self, meter: MeterPrior, read: ReadBeats, kept: Ints) -> None:
+        super().__init__(meter, SLOWEST_BEAT_S)
+        compound = beat_of(meter.numerator, meter.denominator)[1]
+        beats = meter.measure_ticks // self.beat_ticks
+        beat, tick = np.divmod(meter.positions, self.beat_ticks)
+        names = COMPOUND_PHASES if compound else SIMPLE_PHASES
+        phases = np.searchsorted(names, tick) + (len(SIMPLE_PHASES) if compound else 0)
+        start = BAR_STARTS[BARS.index((beats, compound))]
+        bar = np.exp(read.bar[kept, start : start + beats])
+        bar = bar / np.maximum(bar.sum(axis=1, keepdims=True), LEAST)
+        places = PHASE_WEIGHT * _cost(np.exp(read.phase[kept])[:, phases]) + BAR_WEIGHT * _cost(bar[:, beat])
+        self._places: Float32Array = places.astype(np.float32)
+        beats_s = self.tick_s * self.beat_ticks
+        classes = np.clip(PERIOD_OCTAVE * np.log2(beats_s / SHORTEST_PERIOD_S), 0, PERIODS - 1)
+        near = np.floor(classes).astype(np.int64)
+        share = (classes - near).astype(np.float32)
+        said = np.exp(read.period[kept])
+        tempo = said[:, near] * (1 - share) + said[:, np.minimum(near + 1, PERIODS - 1)] * share
+        self._tempos: Float32Array = (PERIOD_WEIGHT * _cost(tempo)).astype(np.float32)
+
+    def follow(self, heard: Heard, progress: Callable[[int, int], None] | None = None) -> Path:
+        """The best path through the chords that are kept, whose times `heard` has."""
+        count = len(heard.times_s)
+        shape = (count, len(self.meter.positions), len(self.tick_s))
+        from_place, from_tempo, whole = (np.zeros(shape, np.int8) for _ in range(3))
+        start: Float32Array = self.meter.start.astype(np.float32)
+        score = start[:, None] + self._places[0][:, None] + self._tempos[0][None, :]
+        for index in range(1, count):
+            if progress is not None and index % 128 == 0:
+                progress(index, count)
+            elapsed = float(heard.times_s[index] - heard.times_s[index - 1])
+            drifted, from_tempo[index] = self._drift(score, elapsed)
+            score, from_place[index], whole[index] = self._advance(drifted, score, elapsed)
+            score += self._places[index][:, None] + self._tempos[index][None, :]
+        return self._trace(score, from_place, from_tempo, whole)
+
+
+def _cost(probability: Features) -> Features:
+    found: Features = -np.log(np.maximum(probability, LEAST))
+    return found
+
+
+def beats_of(read: ReadBeats, progress: Callable[[int, int], None] | None = None) -> TempoMap:
+    """A map with a point on every beat, whose quarter 0 is a barline, in the one metre that is likeliest."""
+    kept = np.flatnonzero(np.exp(read.phase[:, ORNAMENT]) < SURELY_ORNAMENT)
+    if not len(kept):
+        kept = np.arange(len(read.times_s))
+    meter = likeliest_meter(read, kept)
+    heard = Heard(read.times_s[kept], np.zeros((len(kept), 4), np.int64))
+    return map_of(meter, heard, HeardSearch(meter, read, kept).follow(heard, progress))
+
+
+def likeliest_meter(read: ReadBeats, kept: Ints) -> MeterPrior:
+    """The metre that most of the probability is given to, over all chords."""
+    said = np.exp(read.bar[kept]).mean(axis=0)
+    totals = [float(said[a:b].sum()) for a, b in pairwise(BAR_STARTS)]
+    phases = np.exp(read.phase[kept])
+    compound = phases[:, len(SIMPLE_PHASES) : ORNAMENT].sum() > phases[:, : len(SIMPLE_PHASES)].sum()
+    best = max((i for i, (_, dotted) in enumerate(BARS) if dotted == compound), key=lambda i: totals[i])
+    wanted = _METER_OF[BARS[best]]
+    return next(m for m in meter_priors() if (m.numerator, m.denominator) == wanted)
