@@ -25,6 +25,7 @@ _METER_SPACES, _LEAST_METER = 1.2, 0.42
 _BARLINE_SPACES, _LEAST_BARLINE = 0.9, 0.44
 _CHORD_SPACES = 1.6
 _LEFT_OUT = ("bracket-left", "bracket-right")  # the trunk's corpus draws none, so it would not know them
+_REPEATS = ("barline:repeat-start", "barline:repeat-end", "barline:repeat-both")  # final ones in the trunk's corpus
 _CERTAIN = (0.45, 0.5, 0.55, 0.6, 0.66, 0.72, 0.8)  # probability from which a bin begins; the first begins at 0
 
 
@@ -180,6 +181,7 @@ def _barlines(marks: list[_Mark], staves: int) -> list[Glyph]:
             votes[mark.glyph.kind] += mark.probability  # type: ignore[assignment]
         kind = max(votes, key=lambda k: votes[k])
         x = float(np.mean([m.glyph.x for m in cluster if m.glyph.kind == kind]))
+        kind = "barline:final" if kind in _REPEATS else kind
         result.append(Glyph(kind, x, probability=probability_bin(sure)))
     return result
 

@@ -13,9 +13,10 @@ import json
 import multiprocessing
 import os
 import sys
+import xml.etree.ElementTree as ET
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ from model_runtime.modality import GreyPage
 from model_runtime.training.corpus import TRAINING_SPLITS, read_index, root_of
 from model_runtime.training.image.degrade import Damage, degrade
 from model_runtime.training.image.labels import FIELDS, NONE, PageLabels
-from model_runtime.training.image.pages import PageMaker, printed_score, random_options
+from model_runtime.training.image.musescore_pages import musescore_pages, random_style
+from model_runtime.training.image.pages import DrawnPage, PageMaker, printed_score, random_options
 from model_runtime.training.image.shapes import other_shapes
 from model_runtime.unified.bands import cut_band, in_line, line_of
 from model_runtime.unified.glyph_classes import GROUP_OF, GROUPS, KINDS, OWN_STAFF
@@ -169,19 +171,22 @@ def load_bands(path: Path) -> list[Band]:
 
 
 def build_score(
-    source: Path, folder: Path, name: str, seed: list[int], clean: bool = False, fonts: Sequence[Path] = ()
+    source: Path,
+    folder: Path,
+    name: str,
+    seed: list[int],
+    clean: bool = False,
+    fonts: Sequence[Path] = (),
+    musescore: float = 0.0,
 ) -> None:
     """Draw a score in a few styles, damage and cut the pages and save them, then what was counted as `<name>.json`."""
     rng = np.random.default_rng(seed)
     counts: Counter[str] = Counter(scores=1)
     root = printed_score(root_of(source), rng)
-    maker = None if root is None else PageMaker(root)
-    for style in range(0 if maker is None else STYLES):
-        options = random_options(rng)
-        reshape = str if clean else functools.partial(other_shapes, rng=rng, fonts=fonts)
-        drawn = maker.pages(options, _DRAWN_SPACE_PX, PAGES, rng, reshape)  # type: ignore[union-attr]
+    other = bool(rng.random() < musescore)
+    for style, drawn in enumerate([] if root is None else _pages_of(root, rng, clean, fonts, musescore=other)):
         for number, page in enumerate(drawn):
-            damage = Damage.random(rng)
+            damage = Damage.random(rng, clean=0.4 if other else 0.12)
             if clean:
                 damage = Damage(space_px=damage.space_px)
             spoilt, labels = spoilt_page(page.pixels, page.labels, damage, rng)
@@ -192,6 +197,20 @@ def build_score(
     (folder / f"{name}.json").write_text(json.dumps(dict(counts)) + "\n", encoding="utf-8")
 
 
+def _pages_of(
+    root: ET.Element, rng: np.random.Generator, clean: bool, fonts: Sequence[Path], *, musescore: bool
+) -> Iterator[Iterator[DrawnPage]]:
+    """Pages of a score in each style: by Verovio, or by MuseScore."""
+    maker = None if musescore else PageMaker(root)
+    for _ in range(STYLES):
+        if maker is None:
+            style = {} if clean else random_style(rng)
+            yield musescore_pages(root, style, _DRAWN_SPACE_PX, PAGES, rng, reshape=bool(style))
+        else:
+            reshape = str if clean else functools.partial(other_shapes, rng=rng, fonts=fonts)
+            yield maker.pages(random_options(rng), _DRAWN_SPACE_PX, PAGES, rng, reshape)
+
+
 def _store(target: Path, bands: list[Band]) -> None:
     temporary = target.with_suffix(".partial")
     with temporary.open("wb") as file:
@@ -200,7 +219,15 @@ def _store(target: Path, bands: list[Band]) -> None:
 
 
 def build(
-    data: Path, out: Path, split: str, pages: int, seed: int = 1, *, clean: bool = False, fonts: Path | None = None
+    data: Path,
+    out: Path,
+    split: str,
+    pages: int,
+    seed: int = 1,
+    *,
+    clean: bool = False,
+    fonts: Path | None = None,
+    musescore: float = 0.0,
 ) -> dict[str, int]:
     """Make pages until there are so many; returns what was counted over all of them.
 
@@ -222,7 +249,7 @@ def build(
                 continue
             seeds = [seed, round_, zlib.crc32(str(name).encode())]
             process = processes.Process(
-                target=build_score, args=(data / f"{name}.mxl", folder, task, seeds, clean, others)
+                target=build_score, args=(data / f"{name}.mxl", folder, task, seeds, clean, others, musescore)
             )
             process.start()
             process.join()
@@ -249,6 +276,7 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fonts", type=Path, help="folder of SMuFL fonts (.otf) whose signs are drawn as well")
+    parser.add_argument("--musescore", type=float, default=0.0, help="share of scores that MuseScore 3 engraves")
     parser.add_argument("--clean", action="store_true", help="undamaged, into <split>-clean")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -260,6 +288,7 @@ def main() -> None:
         arguments.seed,
         clean=arguments.clean,
         fonts=arguments.fonts,
+        musescore=arguments.musescore,
     )
 
 

@@ -63,9 +63,10 @@ class Damage:
     crop: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
     @classmethod
-    def random(cls, rng: np.random.Generator) -> Damage:
-        """A clean export, a scan in black and white, a grey scan, or a photograph."""
-        kind = rng.choice(["clean", "copy", "scan", "photo"], p=[0.12, 0.43, 0.25, 0.20])
+    def random(cls, rng: np.random.Generator, clean: float = 0.12) -> Damage:
+        """A clean export (that share of them), a scan in black and white, a grey scan, or a photograph."""
+        shares = np.array([clean, *((1 - clean) * np.array([0.49, 0.28, 0.23]))])
+        kind = rng.choice(["clean", "copy", "scan", "photo"], p=shares)
 
         def u(low: float, high: float) -> float:
             return float(rng.uniform(low, high))

@@ -35,6 +35,7 @@ _SIGNS = {
     "E267": "natural-flat",
     "E268": "natural-sharp",
 }
+_REPEAT_DOTS = ("E043", "E044")
 _MIDDLE = 0.5
 
 
@@ -125,7 +126,7 @@ def page_labels(svg: str, notes: dict[str, tuple[ET.Element, int]], width_px: in
         row[0], row[1] = KIND_INDEX[glyph.kind], glyph.staff
         for name, value in glyph.seen.items():
             row[FIELDS.index(name)] = (value + shift[1]) * scale if name.startswith("tip") else value
-    return _heads_joined(labels)
+    return heads_joined(labels)
 
 
 def _drop_hidden(root: ET.Element) -> None:
@@ -134,7 +135,7 @@ def _drop_hidden(root: ET.Element) -> None:
             parent.remove(child)
 
 
-def _heads_joined(labels: PageLabels) -> PageLabels:
+def heads_joined(labels: PageLabels) -> PageLabels:
     """Two heads drawn in one place become one with two stems."""
     heads = np.flatnonzero(labels.values[:, 0] < KIND_INDEX["rest:breve"])
     places: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -169,9 +170,10 @@ class _SystemLabels:
             for measure in measures
             for staff in measure.findall("g[@class='staff']")
         ]
-        if not measures or any(len(five) != 5 for five in lines) or len(lines) % len(measures):
+        counts = {len(measure.findall("g[@class='staff']")) for measure in measures}
+        if len(counts) != 1 or any(len(five) != 5 for five in lines):
             return
-        count = len(lines) // len(measures)
+        count = counts.pop()
         for number in range(count):
             own = lines[number::count]
             left, right = min(n[0] for five in own for n in five), max(n[2] for five in own for n in five)
@@ -296,7 +298,7 @@ class _SystemLabels:
 
     def _read_barline(self, group: ET.Element) -> None:
         strokes = sorted((engrave._numbers(p)[0], float(p.get("stroke-width", "0"))) for p in group.findall(".//path"))
-        dots = [float(e.get("cx", "0")) for e in group.findall(".//ellipse")]
+        dots = [x for code, x, _ in engrave._uses(group) if code in _REPEAT_DOTS]
         dashed = any(p.get("stroke-dasharray") for p in group.findall(".//path"))
         if not strokes:
             return

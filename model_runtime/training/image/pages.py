@@ -78,6 +78,8 @@ def strew(root: ET.Element, rng: np.random.Generator) -> None:
         _add_articulations(root, rng, float(rng.uniform(0.02, 0.15)))
     if rng.random() < 0.5:
         _add_directions(root, rng)
+    if rng.random() < 0.4:
+        vary_barlines(root, rng)
     if rng.random() < 0.15:
         _add_ottavas(root, rng)
 
@@ -110,6 +112,33 @@ def _set_meter(measure: ET.Element, beats: int, beat_type: int, sign: str | None
     ET.SubElement(time, "beats").text = str(beats)
     ET.SubElement(time, "beat-type").text = str(beat_type)
     attributes.insert(place, time)
+
+
+def vary_barlines(root: ET.Element, rng: np.random.Generator) -> None:
+    """Repeats, double and final barlines after measures anywhere, in every part."""
+    parts = [part.findall("measure") for part in root.findall("part")]
+    for index in range(min(len(measures) for measures in parts) - 1):
+        if rng.random() > 0.14:
+            continue
+        ends, begins = rng.random(2) < ((0.6, 0.6) if rng.random() < 0.6 else (0.0, 0.0))
+        style = "light-light" if rng.random() < 0.6 else "light-heavy"
+        for measures in parts:
+            for barline in measures[index].findall("barline") + measures[index + 1].findall(
+                "barline[@location='left']"
+            ):
+                (measures[index] if barline in measures[index] else measures[index + 1]).remove(barline)
+            if ends or not begins:
+                measures[index].append(_barline("right", style, "backward" if ends else None))
+            if begins:
+                measures[index + 1].insert(0, _barline("left", "heavy-light", "forward"))
+
+
+def _barline(location: str, style: str, repeat: str | None) -> ET.Element:
+    barline = ET.Element("barline", {"location": location})
+    ET.SubElement(barline, "bar-style").text = "light-heavy" if repeat == "backward" else style
+    if repeat is not None:
+        ET.SubElement(barline, "repeat", {"direction": repeat})
+    return barline
 
 
 def _all_notations(note: ET.Element) -> ET.Element:

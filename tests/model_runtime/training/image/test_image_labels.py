@@ -14,12 +14,13 @@ from model_runtime.training.image.contact_sheet import contact_sheet
 from model_runtime.training.image.dataset import bands_of, build, load_bands, spoilt_page
 from model_runtime.training.image.degrade import Damage, Warp
 from model_runtime.training.image.labels import FIELDS, group_counts, groups_of
-from model_runtime.training.image.pages import DrawnPage, PageMaker, printed_score, random_options
+from model_runtime.training.image.pages import DrawnPage, PageMaker, printed_score, random_options, vary_barlines
 from model_runtime.training.image.samples import Pool, stretched, targets_of, with_other_ledgers
 from model_runtime.training.image.shapes import other_shapes
 from model_runtime.unified.bands import CELL_PX, CELL_SPACES, HIGHEST_ROW, MARGIN_SPACES
-from model_runtime.unified.glyph_classes import GROUP_NAMES, KIND_INDEX
+from model_runtime.unified.glyph_classes import GROUP_NAMES, KIND_INDEX, KINDS
 
+OPTIONS = {"font": "Leipzig", "pageWidth": 1600, "pageHeight": 1600, "unit": 9, "header": "none", "breaks": "auto"}
 HEAD, BARLINE = GROUP_NAMES.index("head"), GROUP_NAMES.index("barline")
 BLACK = KIND_INDEX["head:black"]
 
@@ -178,7 +179,7 @@ def test_other_shapes_leave_every_sign_in_its_place(scores: Path) -> None:
 def test_pages_are_drawn_in_many_styles_with_things_printed_around_the_notes(scores: Path) -> None:
     rng = np.random.default_rng(5)
     sizes, groups = set(), dict.fromkeys(GROUP_NAMES, 0)
-    for _ in range(6):
+    for _ in range(9):
         root = printed_score(root_of(scores / "2.mxl"), rng)
         assert root is not None
         for drawn in PageMaker(root).pages(random_options(rng), 8.0, 1, rng):
@@ -187,3 +188,16 @@ def test_pages_are_drawn_in_many_styles_with_things_printed_around_the_notes(sco
                 groups[name] += count
     assert len(sizes) >= 4
     assert all(groups[name] for name in ("head", "rest", "clef", "key-sign", "meter", "barline", "slur-left"))
+
+
+def test_repeats_and_other_barlines_are_printed_among_the_measures(scores: Path) -> None:
+    kinds = set()
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        root = root_of(scores / "2.mxl")
+        root.remove(root.findall("part")[0])
+        root.find("part-list").remove(root.find("part-list/score-part"))
+        vary_barlines(root, rng)
+        for drawn in PageMaker(root).pages(OPTIONS, 8.0, 1, rng):
+            kinds |= {KINDS[int(v)] for v in drawn.labels.values[:, 0] if KINDS[int(v)].startswith("barline")}
+    assert {f"barline:{kind}" for kind in ("single", "double", "repeat-end", "repeat-start")} <= kinds

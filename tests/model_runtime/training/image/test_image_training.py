@@ -19,7 +19,7 @@ from model_runtime.training.image.evaluate import measured, read_band
 from model_runtime.training.image.export import export, load_reader
 from model_runtime.training.image.network import Reader
 from model_runtime.training.image.pages import DrawnPage
-from model_runtime.training.image.train import Run, Settings
+from model_runtime.training.image.train import Run, Settings, losses
 from model_runtime.unified.image_reader import ImageReader
 
 SMALL = Settings(batch=2, pool_pages=2, pool_steps=3, log_steps=2, warmup=2, dev_pages=1)
@@ -112,3 +112,12 @@ def test_a_saved_run_can_be_exported_and_measured(pages: Path, tmp_path: Path) -
     assert state["step"] == 1
     figures = measured(reader, sorted((pages / "dev").glob("*.npz"))[:1])
     assert set(figures) >= {"head_f1", "all_f1"}
+
+
+def test_convolutions_in_bfloat16_give_nearly_the_same_losses(pages: Path, tmp_path: Path) -> None:
+    with Run(tmp_path, pages, SMALL, resume=False) as run:
+        pixels, targets = run.next_batch()
+        exact = [float(loss) for loss in losses(run.reader, pixels, targets)]
+        half = [float(loss) for loss in losses(run.reader, pixels, targets, half=True)]
+    assert np.allclose(exact, half, rtol=0.03)
+    assert exact != half
