@@ -157,7 +157,7 @@ class TrunkRuntime:
         blocks, heads, size = self._shape
         past_k = past_v = np.zeros((blocks, len(windows), heads, 0, size), np.float32)
         token = np.full(len(windows), IDS["<to:notation>"])
-        rows = [_Row(window, Row(self._rules, window.measure_quarters, window.measures)) for window in windows]
+        rows = [_Row(window, Row(self._rules, _length(window), window.measures)) for window in windows]
         going = list(range(len(windows)))
         for step in range(LONGEST_TARGET):
             scores, pointing, past_k, past_v = self._decoder.run(
@@ -233,6 +233,12 @@ class _Row:
             np.array(self._pointers, np.int64),
             self._more,
         )
+
+
+def _length(window: Window) -> float | None:
+    """The length of a measure that decoding keeps to. Not from images: there a value that was read wrong would make all
+    that follows wrong, and 27 % of symbols are wrong without, 29 % with it."""
+    return None if window.source == "image" else window.measure_quarters
 
 
 def _probability(scores: Floats, chosen: npt.NDArray[np.int64]) -> Floats:
