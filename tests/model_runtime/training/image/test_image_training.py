@@ -117,7 +117,7 @@ def test_a_saved_run_can_be_exported_and_measured(pages: Path, tmp_path: Path) -
 def test_convolutions_in_bfloat16_give_nearly_the_same_losses(pages: Path, tmp_path: Path) -> None:
     with Run(tmp_path, pages, SMALL, resume=False) as run:
         pixels, targets = run.next_batch()
-        exact = [float(loss) for loss in losses(run.reader, pixels, targets)]
-        half = [float(loss) for loss in losses(run.reader, pixels, targets, half=True)]
+        exact = [loss.item() for loss in losses(run.reader, pixels, targets)]
+        half = [loss.item() for loss in losses(run.reader, pixels, targets, half=True)]
     assert np.allclose(exact, half, rtol=0.03)
     assert exact != half
