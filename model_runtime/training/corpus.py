@@ -1,9 +1,12 @@
 """Scores on disk → aligned tokens on disk: for each measure its LMX, its glyphs in several engravings, its notes.
 
     python -m model_runtime.training.corpus --data DIR --out DIR [--variants 3] [--workers 1]
+    python -m model_runtime.training.corpus --kern DIR --out DIR [--variants 3] [--workers 1]
+    python -m model_runtime.training.corpus --kind seen …        # windows as the image reader sees them: `seen.py`
 
-`DIR/index.csv` names the scores (`id`, `split`); `DIR/<id>.mxl` holds each. One file a score is written, so an
-interrupted run goes on where it stopped. The split `test` is never read.
+`DIR/index.csv` names the scores (`id`, `split`); `DIR/<id>.mxl` holds each. Or every `.krn` of a folder that may be
+used (`kern.scores`). One file a score is written, so an interrupted run goes on where it stopped. The split `test` is
+never read.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ from model_runtime.tokens.lmx import LmxMeasure, lmx_measures
 from model_runtime.tokens.score import Head, drop_unprinted_tuplets, heads, two_staved_part, visible_part
 from model_runtime.tokens.vocabulary import IDS, fingerprint, ids_of
 from model_runtime.training.engrave import EngravedMeasure, Engraver, Style, share_beams
+from model_runtime.training.kern import root_of_kern
+from model_runtime.training.kern import scores as kern_scores
 from model_runtime.training.played import score_notes
 
 TRAINING_SPLITS = ("train", "train_extra")
@@ -71,7 +76,9 @@ def build_piece(source: Path, variants: int) -> tuple[Arrays, dict[str, int]]:
 
 
 def root_of(source: Path) -> ET.Element:
-    """The score in an `.mxl` archive."""
+    """The score in an `.mxl` archive or a `.krn` file."""
+    if source.suffix == ".krn":
+        return root_of_kern(source)
     with zipfile.ZipFile(source) as archive:
         names = [n for n in archive.namelist() if n.endswith((".xml", ".musicxml")) and not n.startswith("META-INF")]
         return ET.fromstring(archive.read(names[0]))
@@ -115,6 +122,13 @@ def read_index(data: Path) -> list[tuple[str, str]]:
         return [(row["id"], row["split"]) for row in csv.DictReader(file) if row["split"] in SPLITS]
 
 
+def sources(data: Path) -> list[tuple[str, str, Path]]:
+    """Name, split and file of every score of a folder that may be used; kern where it has no index."""
+    if not (data / "index.csv").is_file() and any(data.glob("*.krn")):
+        return kern_scores(data)
+    return [(name, split, data / f"{name}.mxl") for name, split in read_index(data)]
+
+
 def _build_to_disk(task: tuple[Path, Path, int]) -> tuple[str, dict[str, int]]:
     source, target, variants = task
     try:
@@ -133,10 +147,10 @@ def build(data: Path, out: Path, variants: int, workers: int, limit: int | None 
     tasks = []
     for split in SPLITS:
         (out / split).mkdir(parents=True, exist_ok=True)
-    for name, split in read_index(data)[:limit]:
+    for name, split, source in sources(data)[:limit]:
         target = out / split / f"{name}.npz"
         if not target.exists():
-            tasks.append((data / f"{name}.mxl", target, variants))
+            tasks.append((source, target, variants))
     log = out / "counts.jsonl"
     with log.open("a", encoding="utf-8") as file:
         for name, counts in _results(tasks, workers):
@@ -166,10 +180,25 @@ def totals(out: Path) -> dict[str, int]:
     return dict(sums.most_common())
 
 
+def _wanted_kind() -> str:
+    """What `--kind` asks for: the two kinds have options of their own."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--kind", default="exact")
+    return str(parser.parse_known_args()[0].kind)
+
+
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Build the training corpus out of MusicXML scores.")
-    parser.add_argument("--data", type=Path, required=True, help="folder with index.csv and <id>.mxl")
+    if _wanted_kind() == "seen":
+        from model_runtime.training import seen
+
+        seen.main()
+        return
+    parser = argparse.ArgumentParser(description="Build the training corpus out of MusicXML or kern scores.")
+    parser.add_argument("--kind", choices=("exact", "seen"), default="exact", help="seen: as the image reader sees it")
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--data", type=Path, help="folder with index.csv and <id>.mxl")
+    data.add_argument("--kern", type=Path, dest="data", help="folder of .krn files")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--variants", type=int, default=3, help="engravings of each score")
     parser.add_argument("--workers", type=int, default=1)

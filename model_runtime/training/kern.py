@@ -129,7 +129,8 @@ class _PartWriter:
         self.part = ET.Element("part", {"id": "P1"})
         self._marks = _Marks(score)
         self._pending: list[ET.Element] = []  # definitions before the next measure
-        self._meter = Fraction(4)
+        self._meter, self._beat_type = Fraction(4), 4
+        self._later: dict[int, list[ET.Element]] = defaultdict(list)  # ends of hairpins, by measure
         layers = [self._read(m) for m in score.iter("measure")]
         durations = [e.duration for measure in layers for _, _, events in measure for e in events]
         self._divisions = lcm(*(d.denominator for d in durations), 1)
@@ -163,6 +164,7 @@ class _PartWriter:
         if source.get("left") in ("rptstart", "rptboth"):
             _barline(measure, "left", "heavy-light", "forward")
         self._write_attributes(measure)
+        self._write_directions(measure, source)
         lengths = [sum((e.duration for e in events), Fraction(0)) for _, _, events in layers]
         length = max(lengths, default=Fraction(0)) or self._meter
         for index, (staff, voice, events) in enumerate(layers):
@@ -209,10 +211,47 @@ class _PartWriter:
         count, unit = ("2", "2") if symbol == "cut" else ("4", "4")
         if meter is not None:
             count, unit = meter.get("count", count), meter.get("unit", unit)
-        self._meter = Fraction(4 * int(count), int(unit))
+        self._meter, self._beat_type = Fraction(4 * int(count), int(unit)), int(unit)
         time = ET.SubElement(attributes, "time", {"symbol": symbol} if symbol in ("common", "cut") else {})
         ET.SubElement(time, "beats").text = count
         ET.SubElement(time, "beat-type").text = unit
+
+    def _write_directions(self, measure: ET.Element, source: ET.Element) -> None:
+        """Pedal, dynamics, hairpins and words: none of it is read, but it stands around the notes."""
+        measure.extend(self._later.pop(self._number, ()))
+        for mark in source:
+            text = "".join(mark.itertext()).strip()
+            if mark.tag not in ("pedal", "dynam", "hairpin", "dir") or mark.get("label") or not mark.get("tstamp"):
+                continue
+            kind = ET.Element({"pedal": "pedal", "hairpin": "wedge"}.get(mark.tag, "words"))
+            if mark.tag == "pedal":
+                kind.attrib |= {"type": "start" if mark.get("dir") == "down" else "stop", "sign": "yes", "line": "no"}
+            elif mark.tag == "hairpin":
+                kind.set("type", "crescendo" if mark.get("form") == "cres" else "diminuendo")
+            elif mark.tag == "dynam" and re.fullmatch("p{1,4}|f{1,4}|mf|mp|sf|fz|sfz|fp", text):
+                kind = ET.Element("dynamics")
+                ET.SubElement(kind, text)
+            elif text:
+                kind.text = text
+            else:
+                continue
+            measure.append(self._direction(kind, mark, mark.get("tstamp", "1")))
+            if mark.tag == "hairpin":
+                measures, _, beat = mark.get("tstamp2", "0m+1").partition("m+")
+                stop = self._direction(ET.Element("wedge", {"type": "stop"}), mark, beat or "1")
+                if measures == "0":
+                    measure.append(stop)
+                else:
+                    self._later[self._number + int(measures or 0)].append(stop)
+
+    def _direction(self, kind: ET.Element, mark: ET.Element, beat: str) -> ET.Element:
+        placement = "above" if mark.get("place") == "above" else "below"
+        direction = ET.Element("direction", {"placement": placement})
+        ET.SubElement(direction, "direction-type").append(kind)
+        quarters = (float(beat) - 1) * 4 / self._beat_type
+        ET.SubElement(direction, "offset").text = str(round(quarters * self._divisions))
+        ET.SubElement(direction, "staff").text = mark.get("staff", "1").split()[0]
+        return direction
 
     def _write_event(self, measure: ET.Element, event: _Event, staff: int, voice: int, length: Fraction) -> None:
         if event.kind == "clef":
@@ -276,8 +315,9 @@ class _PartWriter:
         first = index == 0
         ids = {head.get(_ID, ""), event.element.get(_ID, "") if first else ""}
         for name in ids - {""}:
-            for number, kind in self._marks.slurs[name]:
-                ET.SubElement(notations, "slur", {"type": kind, "number": str(number)})
+            for number, kind, place in self._marks.slurs[name]:
+                placed = {"placement": place} if place and kind == "start" else {}
+                ET.SubElement(notations, "slur", {"type": kind, "number": str(number), **placed})
         if first:
             for kind, tuplet in event.tuplet_marks:
                 _tuplet(notations, kind, tuplet)
@@ -288,11 +328,16 @@ class _PartWriter:
             for name in ornaments:
                 ET.SubElement(parent, name)
         artics = [a for e in ({id(head): head, id(event.element): event.element}.values()) for a in e.findall("artic")]
-        names = [_ARTICULATIONS[n] for a in artics for n in a.get("artic", "").split() if n in _ARTICULATIONS]
-        if names and first:
+        places = {
+            _ARTICULATIONS[n]: {"placement": a.get("place", "")} if a.get("place") in ("above", "below") else {}
+            for a in artics
+            for n in a.get("artic", "").split()
+            if n in _ARTICULATIONS
+        }
+        if places and first:
             parent = ET.SubElement(notations, "articulations")
-            for name in dict.fromkeys(names):
-                ET.SubElement(parent, name)
+            for name, place in places.items():
+                ET.SubElement(parent, name, place)
         if "fermata" in marks:
             ET.SubElement(notations, "fermata")
         if event.element.get(_ID, "") in self._marks.arpeggios or head.get(_ID, "") in self._marks.arpeggios:
@@ -306,7 +351,7 @@ class _Marks:
 
     def __init__(self, score: ET.Element) -> None:
         self.ties: dict[str, list[str]] = defaultdict(list)
-        self.slurs: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        self.slurs: dict[str, list[tuple[int, str, str]]] = defaultdict(list)  # number, start or stop, place
         self.others: dict[str, list[str]] = defaultdict(list)
         self.arpeggios: set[str] = set()
         self._starts: dict[str, ET.Element] = {}
@@ -332,12 +377,16 @@ class _Marks:
     def _number_slurs(self, score: ET.Element, order: dict[str, int]) -> None:
         """Slurs that are open at the same time get different numbers."""
         open_until: dict[int, int] = {}
-        slurs = [(order[a], order[b], a, b) for a, b in map(_ends, score.iter("slur")) if a in order and b in order]
-        for first, last, start, end in sorted(slurs):
+        slurs = []
+        for slur in score.iter("slur"):
+            start, end = _ends(slur)
+            if start in order and end in order:
+                slurs.append((order[start], order[end], start, end, slur.get("curvedir", "")))
+        for first, last, start, end, place in sorted(slurs):
             number = next(n for n in range(1, 99) if open_until.get(n, -1) < first)
             open_until[number] = last
-            self.slurs[start].append((number, "start"))
-            self.slurs[end].insert(0, (number, "stop"))
+            self.slurs[start].append((number, "start", place if place in ("above", "below") else ""))
+            self.slurs[end].insert(0, (number, "stop", ""))
 
     def ottavas(
         self, element: ET.Element, heads: list[ET.Element]

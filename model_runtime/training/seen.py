@@ -41,7 +41,7 @@ from model_runtime.tokens.glyphs import COMPOUND_FIELDS, Glyph
 from model_runtime.tokens.lmx import LmxMeasure, head_tokens, lmx_measures, split_head
 from model_runtime.tokens.score import Head, drop_unprinted_tuplets, heads, two_staved_part, visible_part
 from model_runtime.tokens.vocabulary import IDS, fingerprint, ids_of
-from model_runtime.training.corpus import STAVES, TRAINING_SPLITS, Arrays, read_index, root_of
+from model_runtime.training.corpus import STAVES, TRAINING_SPLITS, Arrays, root_of, sources
 from model_runtime.training.editions import EngravedPage, MeasureBox, MuseScoreStyle, by_musescore, by_verovio, spoilt
 from model_runtime.training.engrave import EngravedMeasure, Engraver, Style, share_beams
 from model_runtime.training.glyph_matching import differences, match
@@ -261,14 +261,14 @@ def printed(
 Task = tuple[str, Callable[[], ET.Element | None]]  # a name, and how its part is loaded
 
 
-def lieder(data: Path, split: str) -> list[Task]:
-    """The two-staved parts of a folder of songs."""
+def tasks_of(data: Path, split: str) -> list[Task]:
+    """The two-staved parts of a folder of scores, songs or kern."""
     splits = TRAINING_SPLITS if split == "train" else (split,)
 
     def loader(path: Path) -> Callable[[], ET.Element | None]:
         return lambda: two_staved_part(root_of(path))
 
-    return [(name, loader(data / f"{name}.mxl")) for name, own in read_index(data) if own in splits]
+    return [(name, loader(path)) for name, own, path in sources(data) if own in splits]
 
 
 def rounds(tasks: Sequence[Task], seed: int) -> Iterator[tuple[str, str, Task, list[int]]]:
@@ -402,7 +402,9 @@ def errors_table(counts: dict[str, int]) -> str:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Read engraved pages and pair what was seen with what is written.")
+    parser.add_argument("--kind", choices=("seen",), default="seen")
     parser.add_argument("--data", type=Path, help="folder with index.csv and <id>.mxl")
+    parser.add_argument("--kern", type=Path, dest="data", help="folder of .krn files")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--split", choices=("train", "dev"), default="train")
     parser.add_argument("--measures", type=int, default=20000, help="windows that are wanted")
@@ -416,9 +418,9 @@ def main() -> None:
         sys.stdout.write(errors_table(totals(folder)))
         return
     if arguments.data is None:
-        parser.error("--data is missing: a folder with index.csv and <id>.mxl")
+        parser.error("--data or --kern is missing: a folder of scores")
     fonts = sorted(arguments.fonts.glob("*.otf")) if arguments.fonts else []
-    tasks = lieder(arguments.data, arguments.split)
+    tasks = tasks_of(arguments.data, arguments.split)
     counted = build(tasks, folder, arguments.measures, ImageReader(threads=1), fonts, arguments.seed)
     (arguments.out / f"totals-{arguments.split}.json").write_text(
         json.dumps(counted, indent=1) + "\n", encoding="utf-8"
