@@ -5,6 +5,9 @@ the map a MIDI file whose beats lie on its ticks with its tempos, time and key s
 in a MIDI file at one tempo. MuseScore is run in several ways (its own defaults; human performance on and off; finest
 grid 1/16 and 1/32) and the best is taken for each of the two tasks.
 
+"scorebridge" is the quantiser, whose rules find everything; "unified" is the unified model's performance reader. Its
+speed is told as seconds of music a second, both tasks together.
+
 `note_f1_<engine>_with_map` is the strict note F1 of `benchmarks.note_f1` over pitch, onset, duration and staff, a
 mean over pieces; `note_f1_<engine>_without_map` is its local form, where one lost beat does not fail all that follows,
 and `strict_f1_<engine>_without_map` the strict one.
@@ -28,9 +31,10 @@ from pathlib import Path
 from benchmarks import report
 from benchmarks.asap import Piece, exact_shift, pieces
 from benchmarks.note_f1 import NoteF1, local_f1, strict_f1
-from model_runtime.engines.base import Context
+from model_runtime.engines.base import Context, Engine
 from model_runtime.engines.quantiser import Quantiser
-from model_runtime.modality import Performance
+from model_runtime.engines.unified_notation import UnifiedNotation
+from model_runtime.modality import Notation, Performance
 from model_runtime.notation.score_notes import WrittenMeasure, WrittenNote, notes_in_order, read_measures
 from model_runtime.options import Options
 
@@ -54,6 +58,7 @@ class _Result:
     strict: NoteF1
     local: NoteF1
     seconds: float
+    music_s: float = 0.0
     full_measures: tuple[int, int] = (0, 0)  # exactly full, all
 
 
@@ -185,22 +190,30 @@ def full_measures(measures: Sequence[WrittenMeasure]) -> tuple[int, int]:
     return full, len(measures)
 
 
-def measure_scorebridge(piece: Piece, with_map: bool) -> _Result:
-    """Our quantiser on one piece."""
+OURS: dict[str, type[Engine]] = {"scorebridge": Quantiser, "unified": UnifiedNotation}
+
+
+def measure_scorebridge(piece: Piece, with_map: bool, name: str = "scorebridge") -> _Result:
+    """One of our engines on one piece."""
     performance = replace(piece.performance, tempo_map=piece.tempo_map if with_map else None)
+    engine = OURS[name]()
+    engine.load()
     start = time.perf_counter()
-    notation = Quantiser().translate(performance, Options(), Context())
+    notation = engine.translate(performance, Options(), Context())
     seconds = time.perf_counter() - start
+    if not isinstance(notation, Notation):
+        raise TypeError("the engine did not write a score")
     measures = read_measures(notation.musicxml)
     notes = notes_in_order(measures)
     reference = piece.reference
     return _Result(
-        "scorebridge",
+        name,
         piece.name,
         with_map,
         strict_f1(reference, notes),
         local_f1(reference, notes),
         seconds,
+        performance.duration_s,
         full_measures(measures),
     )
 
@@ -230,8 +243,7 @@ def measure_all(folder: Path, engines: Sequence[str]) -> list[_Result]:
     with tempfile.TemporaryDirectory() as scratch:
         for piece in pieces(folder):
             for with_map in (True, False):
-                if "scorebridge" in engines:
-                    results.append(measure_scorebridge(piece, with_map))
+                results += [measure_scorebridge(piece, with_map, name) for name in OURS if name in engines]
                 for name, importer in importers.items():
                     results.append(measure_importer(name, importer, piece, with_map, Path(scratch)))
             print(piece.name, file=sys.stderr)
@@ -242,7 +254,7 @@ def figures_of(results: Sequence[_Result]) -> dict[str, float]:
     """Means over pieces; of MuseScore's ways the best for each task."""
     figures: dict[str, float] = {}
     for with_map, task in ((True, "with_map"), (False, "without_map")):
-        for engine in ("scorebridge", "music21", "musescore"):
+        for engine in (*OURS, "music21", "musescore"):
             ways = {r.engine for r in results if r.engine.split()[0] == engine and r.with_map == with_map}
             own = {way: [r for r in results if r.engine == way and r.with_map == with_map] for way in sorted(ways)}
             if not own:
@@ -255,11 +267,14 @@ def figures_of(results: Sequence[_Result]) -> dict[str, float]:
             figures[f"note_f1_{engine}_{task}"] = headline(best)
             figures[f"strict_f1_{engine}_{task}"] = max(_mean(r.strict.full for r in found) for found in own.values())
             figures[f"onset_f1_{engine}_{task}"] = _mean(r.strict.onset if with_map else r.local.onset for r in best)
-    counted = [r.full_measures for r in results if r.engine == "scorebridge"]
-    if counted:
-        figures["full_measures"] = 100.0 * sum(full for full, _ in counted) / sum(count for _, count in counted)
-        ours = [r for r in results if r.engine == "scorebridge"]
-        figures["seconds_a_piece_scorebridge"] = _mean(r.seconds for r in ours)
+    for name in OURS:
+        own_results = [r for r in results if r.engine == name]
+        if own_results:
+            counted = [r.full_measures for r in own_results]
+            share = 100.0 * sum(full for full, _ in counted) / sum(count for _, count in counted)
+            figures["full_measures" if name == "scorebridge" else f"full_measures_{name}"] = share
+            figures[f"seconds_a_piece_{name}"] = _mean(r.seconds for r in own_results)
+            figures[f"x_real_time_{name}"] = sum(r.music_s for r in own_results) / sum(r.seconds for r in own_results)
     return {name: round(value, 4) for name, value in figures.items()}
 
 
@@ -294,7 +309,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("shared"), help="folder that holds eval/asap")
     parser.add_argument("--json", type=Path, help="where the figures go")
-    parser.add_argument("--engines", nargs="+", default=["scorebridge", "music21", "musescore"])
+    parser.add_argument("--engines", nargs="+", default=[*OURS, "music21", "musescore"])
     arguments = parser.parse_args()
     results = measure_all(arguments.data / "eval" / "asap", arguments.engines)
     report.write(figures_of(results), _rows(results), arguments.json, "Performance → notation: note F1 on ASAP")

@@ -102,7 +102,8 @@ def quantise(
             tempo_map = track_beats(plain, told)
         else:
             spans = pedal_spans(performance.controls, performance.duration_s)
-            tempo_map = reading.track_beats(notes, spans, told)
+            pitched = [note for note in notes if not tracks[note.track].percussion]
+            tempo_map = reading.track_beats(pitched or notes, spans, told)
     meters = exact_meters(tempo_map.meters)
     frame = beat_frame(tempo_map, meters, plain[0].onset_s, max(note.offset_s for note in plain))
     chords = gather_chords(plain)

@@ -55,8 +55,10 @@ VALUES = tuple(
 
 LOWEST_KEY, KEYS = 21, 88
 _BINS, _FIRST, _STEP = 17, -6.0, 0.5
+_FINE_BINS, _FINE_STEP = 65, 0.125
 _LAGS = (1, 2, 3, 4, 6)
-BEAT_FEATURES = 2 * KEYS + 2 * len(_LAGS) + 4 * _BINS + 13
+_SPANS = (2, 4, 8)  # chords before and after over which harmony is compared
+BEAT_FEATURES = 2 * KEYS + 2 * len(_LAGS) + 4 * _BINS + 13 + 2 * _FINE_BINS + 2 * len(_SPANS)
 _PLACES = 24
 VALUE_FEATURES = KEYS + 2 * _PLACES + 6 * _BINS + 24
 
@@ -156,7 +158,27 @@ def beat_features(played: Played, chord: Ints) -> tuple[Features, Floats]:
         axis=1,
     )
     bins = [_soft_bins(2 * gap) for gap in (gaps[0], gaps[1], gaps[len(_LAGS)])] + [_soft_bins(2 * _log(longest))]
-    return np.concatenate([rolls[0], rolls[1], np.stack(gaps, 1), *bins, plain], axis=1).astype(np.float32), times
+    fine = [_soft_bins(2 * gap, _FINE_BINS, _FINE_STEP) for gap in (gaps[0], gaps[len(_LAGS)])]
+    harmony = _harmony(rolls[0])
+    features = np.concatenate([rolls[0], rolls[1], np.stack(gaps, 1), *bins, plain, *fine, harmony], axis=1)
+    return features.astype(np.float32), times
+
+
+def _harmony(struck: Features) -> Features:
+    """How new the pitch classes around each chord are, over several spans: unlikeness and share unheard, (T, 6)."""
+    count = len(struck)
+    classes = np.stack([struck[:, (key - LOWEST_KEY) % 12 :: 12].sum(axis=1) for key in range(12)], axis=1)
+    total = np.concatenate([np.zeros((1, 12)), np.cumsum(classes, axis=0)])
+    index = np.arange(count)
+    found = []
+    for span in _SPANS:
+        before = total[index] - total[np.maximum(index - span, 0)]
+        after = total[np.minimum(index + span, count)] - total[index]
+        lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+        found.append(1.0 - (before * after).sum(axis=1) / np.maximum(lengths, 1e-6))
+        soon = total[np.minimum(index + 2, count)] - total[index]
+        found.append(((soon > 0) & (before == 0)).sum(axis=1) / 4)
+    return np.stack(found, axis=1).astype(np.float32)
 
 
 def _ahead(times: Floats, lag: int) -> Floats:
@@ -179,10 +201,10 @@ def _drop(pitch: Floats) -> Floats:
     return found
 
 
-def _soft_bins(logarithm: Floats) -> Features:
-    """Each number shared between the two nearest of a row of bins, shape (n, _BINS)."""
-    place = np.clip((logarithm - _FIRST) / _STEP, 0.0, _BINS - 1.0)
-    found: Features = np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(_BINS))).astype(np.float32)
+def _soft_bins(logarithm: Floats, bins: int = _BINS, step: float = _STEP) -> Features:
+    """Each number shared between the two nearest of a row of bins, shape (n, bins)."""
+    place = np.clip((logarithm - _FIRST) / step, 0.0, bins - 1.0)
+    found: Features = np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(bins))).astype(np.float32)
     return found
 
 

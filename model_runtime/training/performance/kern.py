@@ -91,7 +91,6 @@ class _Reader:
                 self._bar()
             else:
                 self._sound(fields)
-        self._bar()
 
     def _begin(self, fields: list[str]) -> None:
         staves = [index for index, kind in enumerate(fields) if kind == "**kern"]
@@ -114,6 +113,7 @@ class _Reader:
                 continue
             joining = spine if text == "*v" else None
             if text == "*-":
+                self._bar()
                 continue
             spines.append(spine)
             if text == "*^":
