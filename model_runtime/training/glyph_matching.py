@@ -22,9 +22,10 @@ _ATTRIBUTES = {
     "meter": ("number", "denominator"),
     "tuplet-number": ("number",),
 }
+_TIP = "head.tip (off by more than 1)"
 _NEAR_SPACES = 1.5  # a difference that costs as much as another kind
 _MOST = 2.0  # what a pair may cost
-_GAP = 1.0
+_COLUMN_SPACES = 0.7  # heads nearer than this to each other stand above each other
 Floats = npt.NDArray[np.float64]
 
 
@@ -64,45 +65,50 @@ def _cost(exact: Glyph, seen: Glyph, place: float) -> float:
 
 def _brought_into_line(exact: Sequence[Glyph], seen: Sequence[Glyph]) -> Floats:
     """x of each exact glyph where it should be among the seen ones."""
-    anchors = [
-        (a.x, b.x)
-        for staff in {g.staff for g in exact}
-        for a, b in _agreeing(_notes_of(exact, staff), _notes_of(seen, staff))
-    ]
+    anchors = _agreeing(_columns(exact), _columns(seen))
+    ends = [[g.x for g in glyphs if g.kind.startswith("barline:")] for glyphs in (exact, seen)]
+    if all(ends) and (not anchors or (ends[0][-1] > anchors[-1][0] and ends[1][-1] > anchors[-1][1])):
+        anchors.append((max(ends[0]), max(ends[1])))
     x = np.array([g.x for g in exact])
-    kept: list[tuple[float, float]] = []
-    for a, b in sorted(anchors):
-        if not kept or (a > kept[-1][0] + 0.3 and b > kept[-1][1]):
-            kept.append((a, b))
-    if not kept:
+    if not anchors:
         low, high = min(g.x for g in seen), max(g.x for g in seen)
         return np.interp(x, [x.min(), max(x.max(), x.min() + 1e-3)], [low, high])
-    known, found = np.array(kept).T
-    inner = np.interp(x, known, found)
+    known, found = np.array(anchors).T
     before, after = np.minimum(x - known[0], 0.0), np.maximum(x - known[-1], 0.0)
-    return np.asarray(inner + before + after)
+    return np.asarray(np.interp(x, known, found) + before + after)
 
 
-def _notes_of(glyphs: Sequence[Glyph], staff: int) -> list[Glyph]:
-    return sorted((g for g in glyphs if g.staff == staff and family(g.kind) in _NOTES), key=lambda g: (g.x, g.position))
+Column = tuple[float, Counter[tuple[str, int, int]]]
 
 
-def _agreeing(exact: Sequence[Glyph], seen: Sequence[Glyph]) -> list[tuple[Glyph, Glyph]]:
-    """Longest common sequence of heads and rests, as pairs."""
+def _columns(glyphs: Sequence[Glyph]) -> list[Column]:
+    """Heads and rests that stand above each other, from the left: mean x, and how often each kind, staff, position."""
+    notes = sorted((g for g in glyphs if family(g.kind) in _NOTES), key=lambda g: g.x)
+    groups: list[list[Glyph]] = []
+    for glyph in notes:
+        if groups and glyph.x - groups[-1][-1].x < _COLUMN_SPACES:
+            groups[-1].append(glyph)
+        else:
+            groups.append([glyph])
+    return [(float(np.mean([g.x for g in group])), Counter(map(_look, group))) for group in groups]
 
-    def alike(a: Glyph, b: Glyph) -> bool:
-        return a.kind == b.kind and (a.position == b.position or a.kind.startswith("rest"))
 
-    best = np.zeros((len(exact) + 1, len(seen) + 1), np.int32)
+def _look(glyph: Glyph) -> tuple[str, int, int]:
+    return glyph.kind, glyph.staff, 0 if glyph.kind.startswith("rest") else glyph.position
+
+
+def _agreeing(exact: Sequence[Column], seen: Sequence[Column]) -> list[tuple[float, float]]:
+    """Places of the columns that agree, in order, so that most notes do."""
+    shared = np.array([[(a & b).total() for _, b in seen] for _, a in exact]).reshape(len(exact), len(seen))
+    best = np.zeros((len(exact) + 1, len(seen) + 1), np.int64)
     for i in range(len(exact) - 1, -1, -1):
         for j in range(len(seen) - 1, -1, -1):
-            same = best[i + 1, j + 1] + 1 if alike(exact[i], seen[j]) else 0
-            best[i, j] = max(same, best[i + 1, j], best[i, j + 1])
+            best[i, j] = max(best[i + 1, j + 1] + shared[i, j], best[i + 1, j], best[i, j + 1])
     pairs = []
     i = j = 0
     while i < len(exact) and j < len(seen):
-        if alike(exact[i], seen[j]) and best[i, j] == best[i + 1, j + 1] + 1:
-            pairs.append((exact[i], seen[j]))
+        if shared[i, j] and best[i, j] == best[i + 1, j + 1] + shared[i, j]:
+            pairs.append((exact[i][0], seen[j][0]))
             i, j = i + 1, j + 1
         elif best[i + 1, j] >= best[i, j + 1]:
             i += 1
@@ -118,6 +124,7 @@ def differences(exact: Sequence[Glyph], seen: Sequence[Glyph], pairs: Sequence[t
         counts[f"{glyph.kind}|there"] += 1
         for name in _ATTRIBUTES.get(family(glyph.kind), ()):
             counts[f"{family(glyph.kind)}.{name}|there"] += bool(getattr(glyph, name)) or name in ("position", "stem")
+        counts[f"{_TIP}|there"] += family(glyph.kind) == "head" and bool(glyph.stem)
     matched, found = {i for i, _ in pairs}, {j for _, j in pairs}
     counts.update(f"{g.kind}|missed" for i, g in enumerate(exact) if i not in matched)
     counts.update(f"{g.kind}|invented" for j, g in enumerate(seen) if j not in found)
@@ -137,5 +144,5 @@ def _wrong(exact: Glyph, seen: Glyph) -> list[str]:
             what = "wrong" if (a and b) or attribute in ("position", "stem") else "missed" if a else "invented"
             result.append(f"{name}.{attribute}|{what}")
     if name == "head" and exact.stem and exact.stem == seen.stem and abs(exact.tip - seen.tip) > 1:
-        result.append("head.tip (off by more than 1)|wrong")
+        result.append(f"{_TIP}|wrong")
     return result

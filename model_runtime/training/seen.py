@@ -61,6 +61,7 @@ EDITIONS = {  # share of the scores of a round
 _MOST_PAGES = 4  # of a score in a round
 _MORE_PRINTED = 0.35  # share of the scores with more strewn around the notes
 _METER_TOLD = 0.7  # of the scores whose metre was not seen: the engine guesses it and reads again
+_OPENING = ("clef:", "glyph-key:", "meter:", "barline:")
 _EDGE_SPACES = 2.0  # by which a window's edge may lie off a measure's
 
 
@@ -213,18 +214,24 @@ def _described(window: SeenWindow, truth: Truth, edition: str, counts: Counter[s
         return notes
     for i, j in match(exact.glyphs, window.glyphs):
         notes[window.carried + j] = exact.notes[i]
-    there, seen = list(exact.glyphs), list(window.glyphs)
-    if window.opens_line != (exact.left <= 0):  # one of them prints clefs and key that the other does not
-        there, seen = _without_opening(there), _without_opening(seen)
+    both_open = window.opens_line and exact.left <= 0
+    there, seen = (_comparable(glyphs, both_open) for glyphs in (exact.glyphs, window.glyphs))
     found = differences(there, seen, match(there, seen))
     counts.update({f"{edition}|{name}": n for name, n in found.items()})
     counts[f"{edition}|measures compared"] += 1
     return notes
 
 
-def _without_opening(glyphs: Sequence[Glyph]) -> list[Glyph]:
-    first = min((g.x for g in glyphs if g.kind.startswith(("head:", "rest:"))), default=0.0)
-    return [g for g in glyphs if g.x >= first or not g.kind.startswith(("clef:", "glyph-key:", "meter:", "barline:"))]
+def _comparable(glyphs: Sequence[Glyph], opens_line: bool) -> list[Glyph]:
+    """Without what stands at one edge or the other of a measure as its line is broken: clefs, keys and metres."""
+    notes = [g.x for g in glyphs if g.kind.startswith(("head:", "rest:"))] or [0.0]
+    first = -np.inf if opens_line else min(notes)
+    return [
+        g
+        for g in glyphs
+        if first < g.x < max(notes)
+        or not g.kind.startswith(("clef:", "glyph-key:", "meter:") if g.x >= first else _OPENING)
+    ]
 
 
 def printed(
