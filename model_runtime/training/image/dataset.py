@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_runtime.modality import GreyPage
-from model_runtime.training.corpus import TRAINING_SPLITS, read_index, root_of
+from model_runtime.training.corpus import TRAINING_SPLITS, root_of, sources
 from model_runtime.training.image.degrade import Damage, degrade
 from model_runtime.training.image.labels import FIELDS, NONE, PageLabels
 from model_runtime.training.image.musescore_pages import musescore_pages, random_style
@@ -236,12 +236,12 @@ def build(
     folder = out / (f"{split}-clean" if clean else split)
     folder.mkdir(parents=True, exist_ok=True)
     splits = TRAINING_SPLITS if split == "train" else (split,)
-    names = [name for name, own in read_index(data) if own in splits]
+    files = {name: file for name, own, file in sources(data) if own in splits}
     processes: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     others = sorted(fonts.glob("*.otf")) if fonts else []
     round_ = 0
     while True:
-        for name in np.random.default_rng([seed, round_]).permutation(names):
+        for name in np.random.default_rng([seed, round_]).permutation(list(files)):
             if len(list(folder.glob("*.npz"))) >= pages:
                 return totals(folder)
             task = f"{round_}-{name}"
@@ -249,7 +249,7 @@ def build(
                 continue
             seeds = [seed, round_, zlib.crc32(str(name).encode())]
             process = processes.Process(
-                target=build_score, args=(data / f"{name}.mxl", folder, task, seeds, clean, others, musescore)
+                target=build_score, args=(files[str(name)], folder, task, seeds, clean, others, musescore)
             )
             process.start()
             process.join()
@@ -270,7 +270,7 @@ def totals(folder: Path) -> dict[str, int]:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Draw and damage pages for the image reader.")
-    parser.add_argument("--data", type=Path, required=True, help="folder with index.csv and <id>.mxl")
+    parser.add_argument("--data", type=Path, required=True, help="folder with index.csv and <id>.mxl, or of .krn files")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--split", choices=("train", "dev"), default="train")
     parser.add_argument("--pages", type=int, default=4000)
