@@ -15,6 +15,8 @@ _CLEF_POSITIONS = {"clef:G": (2,), "clef:F": (6, 4, 8), "clef:C": (4, 6, 2, 0, 8
 _MOST_MISSED = 2  # signs of a key that may have been overlooked
 _GAP_SPACES = 2.6
 _SAME_PLACE_SPACES = 3.5
+_LINE_HEAD_SPACES = 9.0  # a key left of this, with no barline before it, is the line's own
+_SURE_SIGNS = 3
 LINE_START_SPACES = 4.5  # a clef left of this is the line's own
 LEAST_CLEF = 0.35  # probability of a clef elsewhere
 
@@ -38,6 +40,7 @@ class Key:
     x: float
     fifths: int
     probability: float
+    signs: int = 1
 
 
 def likely_clefs(clefs: Sequence[Sign]) -> list[Sign]:
@@ -56,7 +59,7 @@ def likely_clefs(clefs: Sequence[Sign]) -> list[Sign]:
 def key_signatures(signs: Sequence[Sign], clefs: Sequence[Sign]) -> list[Key]:
     """A key for each run of signs on each staff; staves that show one in the same place agree."""
     runs = [
-        Key(run[0].staff, run[0].x, _fifths(run, clefs), sum(s.probability for s in run) / len(run))
+        Key(run[0].staff, run[0].x, _fifths(run, clefs), sum(s.probability for s in run) / len(run), len(run))
         for staff in sorted({sign.staff for sign in signs})
         for run in _runs([s for s in signs if s.staff == staff])
     ]
@@ -67,7 +70,25 @@ def key_signatures(signs: Sequence[Sign], clefs: Sequence[Sign]) -> list[Key]:
             if abs(other.x - key.x) < _SAME_PLACE_SPACES:  # signs are overlooked more often than imagined
                 votes[other.fifths] += round(1000 * other.probability * (1 + 0.15 * abs(other.fifths)))
         fifths = max(votes, key=lambda f: (votes[f], abs(f)))
-        result.append(Key(key.staff, key.x, fifths, key.probability))
+        result.append(Key(key.staff, key.x, fifths, key.probability, key.signs))
+    return result
+
+
+def likely_keys(keys: Sequence[Key], staves: int, music: Sequence[float], barlines: Sequence[float]) -> list[Key]:
+    """Keys without what must be accidentals: within a line a key stands on every staff, before the measure's music.
+
+    Args:
+        music: x of the part's notes and rests.
+        barlines: x of its barlines.
+    """
+    result = []
+    for key in keys:
+        begin = max((x for x in barlines if x < key.x), default=0.0)
+        first = key.x < _LINE_HEAD_SPACES and begin < LINE_START_SPACES
+        together = {other.staff for other in keys if abs(other.x - key.x) < _SAME_PLACE_SPACES}
+        seen = len(together) == staves or key.signs >= _SURE_SIGNS
+        if first or (seen and not any(begin < x < key.x for x in music)):
+            result.append(key)
     return result
 
 

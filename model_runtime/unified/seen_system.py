@@ -16,11 +16,12 @@ from model_runtime.tokens.vocabulary import HIGHEST_POSITION, LOWEST_POSITION, P
 from model_runtime.unified.bands import Line, on_page
 from model_runtime.unified.centres import Seen
 from model_runtime.unified.glyph_classes import DENOMINATORS, GROUP_NAMES, KINDS, OWN_STAFF, STEM_ATTRIBUTES
-from model_runtime.unified.key_signatures import LINE_START_SPACES, Sign, key_signatures, likely_clefs
+from model_runtime.unified.key_signatures import LINE_START_SPACES, Sign, key_signatures, likely_clefs, likely_keys
 from model_runtime.unified.staves import Staff, System
 
 _SAME_SPACES = 0.7
 _CLEF_WIDTH_SPACES = 2.2
+_LEAST_MUSIC = 0.6  # probability of a note or rest before which no key stands
 _METER_SPACES, _LEAST_METER = 1.2, 0.42
 _BARLINE_SPACES, _LEAST_BARLINE = 0.9, 0.44
 _CHORD_SPACES = 1.6
@@ -67,8 +68,9 @@ def join_system(system: System, line: Line, seen: list[Seen], others: list[Staff
             mark.glyph = replace(mark.glyph, staff=mark.staff - group[0] + 1)
         own = _with_heads_of_lines(own)
         part.glyphs += [m.glyph for m in own if m.group not in ("barline", "key-sign")]
-        part.glyphs += _barlines([m for m in own if m.group == "barline"], len(group))
-        part.glyphs += _keys(own)
+        barlines = _barlines([m for m in own if m.group == "barline"], len(group))
+        part.glyphs += barlines
+        part.glyphs += _keys(own, [g.x for g in barlines], len(group))
         part.glyphs = _with_common_tips(part.glyphs)
         parts.append(part)
     return parts
@@ -244,8 +246,10 @@ def _with_heads_of_lines(marks: list[_Mark]) -> list[_Mark]:
     return result
 
 
-def _keys(marks: list[_Mark]) -> list[Glyph]:
+def _keys(marks: list[_Mark], barlines: list[float], staves: int) -> list[Glyph]:
+    music = [m.glyph.x for m in marks if m.group in ("head", "rest") and m.probability > _LEAST_MUSIC]
     keys = key_signatures(_signs(marks, "key-sign"), likely_clefs(_signs(marks, "clef")))
+    keys = likely_keys(keys, staves, music, barlines)
     return [
         Glyph(f"glyph-key:{key.fifths}", key.x, key.staff, probability=probability_bin(key.probability)) for key in keys
     ]

@@ -92,6 +92,21 @@ def test_signs_beside_each_other_are_counted_and_the_staves_agree() -> None:
     assert [g.kind for g in joined(seen(*flats, *naturals), seen()).glyphs] == ["glyph-key:-3", "glyph-key:0"]
 
 
+def test_within_a_line_a_key_stands_on_every_staff_and_before_the_music_of_its_measure() -> None:
+    bar, head = ("barline:single", 20.0, 4, 0.9, {}), ("head:black", 26.0, 4, 0.9, {})
+    sharp, lower = ("key-sign:sharp", 22.0, 8, 0.9, {}), ("key-sign:sharp", 22.0, 6, 0.9, {})
+    late = ("key-sign:sharp", 28.0, 8, 0.9, {})
+
+    def keys(upper: Seen, low: Seen) -> list[float]:
+        return [round(g.x) for g in joined(upper, low).glyphs if g.kind.startswith("glyph-key")]
+
+    assert keys(seen(bar, sharp, head), seen(bar, lower, head)) == [22, 22]
+    assert keys(seen(bar, sharp, head), seen(bar, head)) == []  # an accidental before the first note
+    assert keys(seen(bar, head, late), seen(bar, head, late)) == []
+    opening = ("key-sign:sharp", 4.0, 8, 0.9, {})
+    assert keys(seen(opening, head), seen(head)) == [4]
+
+
 def test_each_line_begins_with_its_likeliest_clef_and_no_note_is_read_out_of_it() -> None:
     treble = [("clef:G", 1.0, 1, 0.2, {}), ("clef:C", 1.2, 4, 0.15, {}), ("head:black", 2.0, 3, 0.6, {"stems": 1})]
     later = [("clef:F", 40.0, 6, 0.2, {}), ("clef:F", 60.0, 6, 0.8, {}), ("head:black", 9.0, 3, 0.6, {"stems": 1})]
