@@ -134,8 +134,8 @@ def _boxes(places: Sequence[ET.Element]) -> dict[int, list[MeasureBox]]:
 def _on_paper(file: Path) -> GreyPage:
     from PIL import Image
 
-    with Image.open(file) as page:
-        page = page.convert("RGBA")
+    with Image.open(file) as opened:
+        page = opened.convert("RGBA")
         paper = Image.new("RGBA", page.size, "white")
         return np.asarray(Image.alpha_composite(paper, page).convert("L"), np.uint8).copy()
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_runtime.tokens.glyphs import Glyph
+from model_runtime.tokens.vocabulary import ACCIDENTALS
 
 _NOTES = ("head", "rest")
 _ATTRIBUTES = {
@@ -23,6 +24,7 @@ _ATTRIBUTES = {
     "tuplet-number": ("number",),
 }
 _TIP = "head.tip (off by more than 1)"
+_SIGNS = ("none", *ACCIDENTALS)
 _NEAR_SPACES = 1.5  # a difference that costs as much as another kind
 _MOST = 2.0  # what a pair may cost
 _COLUMN_SPACES = 0.7  # heads nearer than this to each other stand above each other
@@ -135,7 +137,7 @@ def differences(exact: Sequence[Glyph], seen: Sequence[Glyph], pairs: Sequence[t
 
 def _wrong(exact: Glyph, seen: Glyph) -> list[str]:
     if exact.kind != seen.kind:
-        return [f"{exact.kind}|taken for another"]
+        return [f"{exact.kind}|taken for another", f"{exact.kind} read as {seen.kind}|wrong"]
     name = family(exact.kind)
     result = []
     for attribute in _ATTRIBUTES.get(name, ()):
@@ -143,6 +145,8 @@ def _wrong(exact: Glyph, seen: Glyph) -> list[str]:
         if a != b:
             what = "wrong" if (a and b) or attribute in ("position", "stem") else "missed" if a else "invented"
             result.append(f"{name}.{attribute}|{what}")
+            if attribute == "accidental":
+                result.append(f"accidental: {_SIGNS[a]} read as {_SIGNS[b]}|wrong")
     if name == "head" and exact.stem and exact.stem == seen.stem and abs(exact.tip - seen.tip) > 1:
         result.append(f"{_TIP}|wrong")
     return result

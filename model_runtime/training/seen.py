@@ -359,7 +359,7 @@ def _engraved_apart(
     except EOFError:
         result = ("the engraver ended the process", 0.0)
     process.join()
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 def _engrave(task: Task, edition: str, fonts: Sequence[Path], seeds: Sequence[int], pipe: Any) -> None:
