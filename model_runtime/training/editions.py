@@ -104,9 +104,9 @@ def by_musescore(part: ET.Element, style: MuseScoreStyle) -> list[EngravedPage]:
         if len(places) != len(part.findall("measure")):
             return []
         boxes = _boxes(places)
-        files = [folder / f"score-{number + 1}.png" for number in range(1 + max(boxes))]
+        files = {int(f.stem.rpartition("-")[2]) - 1: f for f in folder.glob("score-*.png")}  # score-1 or score-01
         space = style.space_mm / _MM_PER_INCH * style.dpi
-        return [EngravedPage(_on_paper(file), tuple(boxes[i]), space) for i, file in enumerate(files) if i in boxes]
+        return [EngravedPage(_on_paper(files[i]), tuple(own), space) for i, own in sorted(boxes.items())]
 
 
 def _style_sheet(style: MuseScoreStyle) -> str:

@@ -1,4 +1,4 @@
-"""MEI of two staves, as Verovio writes it, → a MusicXML part: notes, voices, beams, tuplets, what stands around them."""
+"""MEI of two staves, as Verovio writes it, → a MusicXML part: notes, voices, beams, tuplets and what is around them."""
 
 from __future__ import annotations
 
