@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections import defaultdict
-from dataclasses import dataclass, field
 from fractions import Fraction
 from math import lcm
+
+from model_runtime.training.mei_layers import PITCHED, Event, LayerReader
 
 _ID = "{http://www.w3.org/XML/1998/namespace}id"
 _NAMESPACE = re.compile(r' xmlns="http://www\.music-encoding\.org/ns/mei"')
@@ -26,7 +27,6 @@ _ARTICULATIONS = {
 }
 _ORNAMENTS = {"trill": "trill-mark", "mordent": "mordent", "turn": "turn"}
 _BARS = {"dbl": "light-light", "end": "light-heavy", "rptend": "light-heavy", "rptboth": "light-heavy"}
-_PITCHED = ("note", "chord")
 
 
 def part_of_mei(mei: str) -> ET.Element:
@@ -42,20 +42,6 @@ def part_of_mei(mei: str) -> ET.Element:
     if score.find(".//multiRest") is not None:
         raise ValueError("a rest over several measures")
     return _PartWriter(score).part
-
-
-@dataclass
-class _Event:
-    """A chord, note, rest or gap of a layer with everything around it, in quarter notes."""
-
-    kind: str
-    element: ET.Element
-    duration: Fraction
-    staff: int
-    grace: str = ""
-    beams: list[str] = field(default_factory=list)
-    ratios: tuple[tuple[int, int], ...] = ()
-    tuplet_marks: list[tuple[str, ET.Element]] = field(default_factory=list)
 
 
 class _PartWriter:
@@ -83,18 +69,18 @@ class _PartWriter:
             elif child.tag in ("section", "ending", "expansion"):
                 self._walk(child)
 
-    def _read(self, measure: ET.Element) -> list[tuple[int, int, list[_Event]]]:
+    def _read(self, measure: ET.Element) -> list[tuple[int, int, list[Event]]]:
         """Staff, voice and events of each layer."""
         result = []
         for staff in measure.findall("staff"):
             number = int(staff.get("n", "1"))
             for index, layer in enumerate(staff.findall("layer")):
-                reader = _LayerReader(number)
+                reader = LayerReader(number)
                 reader.read(layer)
                 result.append((number, 4 * (number - 1) + index + 1, reader.events))
         return result
 
-    def _write(self, source: ET.Element, layers: list[tuple[int, int, list[_Event]]]) -> None:
+    def _write(self, source: ET.Element, layers: list[tuple[int, int, list[Event]]]) -> None:
         self._number += 1
         measure = ET.SubElement(self.part, "measure", {"number": str(self._number)})
         if source.get("left") in ("rptstart", "rptboth"):
@@ -189,7 +175,7 @@ class _PartWriter:
         ET.SubElement(direction, "staff").text = mark.get("staff", "1").split()[0]
         return direction
 
-    def _write_event(self, measure: ET.Element, event: _Event, staff: int, voice: int, length: Fraction) -> None:
+    def _write_event(self, measure: ET.Element, event: Event, staff: int, voice: int, length: Fraction) -> None:
         if event.kind == "clef":
             _clef(ET.SubElement(measure, "attributes"), event.element, staff)
             return
@@ -210,14 +196,14 @@ class _PartWriter:
             _octave_shift(measure, octave, kind, staff)
 
     def _write_note(
-        self, measure: ET.Element, event: _Event, head: ET.Element, index: int, voice: int, duration: Fraction
+        self, measure: ET.Element, event: Event, head: ET.Element, index: int, voice: int, duration: Fraction
     ) -> None:
         note = ET.SubElement(measure, "note")
         if event.grace:
             ET.SubElement(note, "grace", {"slash": "yes"} if event.grace == "acc" else {})
         if index:
             ET.SubElement(note, "chord")
-        if event.kind in _PITCHED:
+        if event.kind in PITCHED:
             _pitch(ET.SubElement(note, "pitch"), head)
         else:
             _rest(ET.SubElement(note, "rest"), event)
@@ -236,7 +222,7 @@ class _PartWriter:
             ET.SubElement(note, "accidental").text = sign
         _time_modification(note, event.ratios)
         stem = event.element.get("stem.dir", "")
-        if stem and event.kind in _PITCHED:
+        if stem and event.kind in PITCHED:
             ET.SubElement(note, "stem").text = stem
         own = head.get("staff") or event.element.get("staff") or str(event.staff)
         ET.SubElement(note, "staff").text = own if own in ("1", "2") else str(event.staff)
@@ -244,7 +230,7 @@ class _PartWriter:
             ET.SubElement(note, "beam", {"number": str(level)}).text = beam
         self._write_notations(note, event, head, index, ties)
 
-    def _write_notations(self, note: ET.Element, event: _Event, head: ET.Element, index: int, ties: list[str]) -> None:
+    def _write_notations(self, note: ET.Element, event: Event, head: ET.Element, index: int, ties: list[str]) -> None:
         notations = ET.Element("notations")
         for tie in ties:
             ET.SubElement(notations, "tied", {"type": tie})
@@ -337,81 +323,6 @@ def _ends(mark: ET.Element) -> tuple[str, str]:
     return mark.get("startid", "").removeprefix("#"), mark.get("endid", "").removeprefix("#")
 
 
-class _LayerReader:
-    """Reads one layer of one staff."""
-
-    def __init__(self, staff: int) -> None:
-        self.events: list[_Event] = []
-        self._staff = staff
-        self._ratios: tuple[tuple[int, int], ...] = ()
-
-    def read(self, parent: ET.Element) -> None:
-        for child in parent:
-            first = len(self.events)
-            if child.tag in ("note", "chord", "rest", "space", "mRest", "mSpace"):
-                self._add(child)
-            elif child.tag == "clef":
-                if child.get("shape") in ("G", "F", "C"):
-                    self.events.append(_Event("clef", child, Fraction(0), self._staff))
-            elif child.tag == "tuplet":
-                outer = self._ratios
-                self._ratios = (*outer, (int(child.get("num", "3")), int(child.get("numbase", "2"))))
-                self.read(child)
-                self._ratios = outer
-                own = [e for e in self.events[first:] if e.kind not in ("clef", "space")]
-                if own:
-                    own[0].tuplet_marks.insert(0, ("start", child))
-                    own[-1].tuplet_marks.append(("stop", child))
-            else:
-                self.read(child)
-                if child.tag == "beam":
-                    for graces in (False, True):
-                        _write_beams([e for e in self.events[first:] if bool(e.grace) is graces and _flags(e)])
-
-    def _add(self, element: ET.Element) -> None:
-        kind = "space" if element.tag == "mSpace" or element.get("visible") == "false" else element.tag
-        grace = element.get("grace", "") or next((n.get("grace", "") for n in element.iter("note")), "")
-        duration = Fraction(0)
-        if not grace and element.tag not in ("mRest", "mSpace"):
-            duration = _quarters(element)
-            for num, base in self._ratios:
-                duration *= Fraction(base, num)
-        if not (grace and kind == "space"):
-            self.events.append(_Event(kind, element, duration, self._staff, grace, ratios=self._ratios))
-
-
-def _quarters(element: ET.Element) -> Fraction:
-    """Without tuplets: as it counts, which need not be as it looks."""
-    name = element.get("dur.ges", "") or element.get("dur", "4")
-    whole = {"long": Fraction(16), "breve": Fraction(8)}.get(name)
-    value = Fraction(4, int(name)) if whole is None else whole
-    dots = int(element.get("dots.ges", "") or element.get("dots", "0"))
-    return value * (2 - Fraction(1, 2**dots))
-
-
-def _flags(event: _Event) -> int:
-    name = event.element.get("dur", "4")
-    if event.kind not in _PITCHED or not name.isdigit():
-        return 0
-    return max(int(name).bit_length() - 3, 0)
-
-
-def _write_beams(events: list[_Event]) -> None:
-    """Begin, continue, end or hook at each level of a group of notes."""
-    if len(events) < 2:
-        return
-    levels = [_flags(e) for e in events]
-    for i, event in enumerate(events):
-        event.beams = []
-        for level in range(1, levels[i] + 1):
-            left = i > 0 and levels[i - 1] >= level
-            right = i + 1 < len(events) and levels[i + 1] >= level
-            if left or right:
-                event.beams.append("continue" if left and right else "end" if left else "begin")
-            else:
-                event.beams.append("forward hook" if i == 0 else "backward hook")
-
-
 def _printed_accidental(head: ET.Element) -> str:
     child = head.find("accid")
     return head.get("accid", "") or ("" if child is None else child.get("accid", ""))
@@ -432,7 +343,7 @@ def _pitch(pitch: ET.Element, head: ET.Element) -> None:
     ET.SubElement(pitch, "octave").text = head.get("oct.ges") or head.get("oct", "4")
 
 
-def _rest(rest: ET.Element, event: _Event) -> None:
+def _rest(rest: ET.Element, event: Event) -> None:
     if event.kind == "mRest":
         rest.set("measure", "yes")
     elif event.element.get("ploc") and event.element.get("oloc"):

@@ -47,6 +47,7 @@ from model_runtime.training.engrave import EngravedMeasure, Engraver, Style, sha
 from model_runtime.training.glyph_matching import differences, match
 from model_runtime.training.image.degrade import Damage
 from model_runtime.training.image.pages import strew
+from model_runtime.training.seen_errors import errors_table
 from model_runtime.unified.image_reader import ImageReader, ReadSystem
 from model_runtime.unified.lines_of_music import Line, PlacedWindow, _measures, windows_of
 from model_runtime.unified.page_reading import _has_music, instruments
@@ -381,31 +382,6 @@ def totals(folder: Path) -> dict[str, int]:
     return dict(sums)
 
 
-def errors_table(counts: dict[str, int]) -> str:
-    """What was missed, invented and mistaken, for each edition and kind, as Markdown; per 1,000 that are there."""
-    lines = []
-    for edition in EDITIONS:
-        own = {
-            tuple(k.split("|")[1:]): n for k, n in counts.items() if k.startswith(f"{edition}|") and k.count("|") == 2
-        }
-        if not own:
-            continue
-        lines += [
-            f"## {edition}: {counts.get(f'{edition}|measures compared', 0)} measures compared, "
-            f"{counts.get(f'{edition}|windows kept', 0)} of {counts.get(f'{edition}|true measures', 0)} found",
-            "",
-            "| what | there | missed | invented | wrong |",
-            "|---|---:|---:|---:|---:|",
-        ]
-        for name in sorted({name for name, _ in own}, key=lambda name: ("." in name, name)):
-            there = own.get((name, "there"), 0)
-            wrong = own.get((name, "wrong"), 0) + own.get((name, "taken for another"), 0)
-            rates = [own.get((name, "missed"), 0), own.get((name, "invented"), 0), wrong]
-            lines.append(f"| {name} | {there} | " + " | ".join(f"{1000 * n / max(there, 1):.0f}" for n in rates) + " |")
-        lines.append("")
-    return "\n".join(lines)
-
-
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Read engraved pages and pair what was seen with what is written.")
@@ -422,7 +398,7 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     folder = arguments.out / arguments.split
     if arguments.errors:
-        sys.stdout.write(errors_table(totals(folder)))
+        sys.stdout.write(errors_table(totals(folder), EDITIONS))
         return
     if arguments.data is None:
         parser.error("--data or --kern is missing: a folder of scores")
