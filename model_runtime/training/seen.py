@@ -9,13 +9,10 @@ does it. A window is kept where both of its edges are those of a true measure an
 
 One `.npz` a score and round goes into `DIR/<split>`, in the form of `corpus.py` with one variant, so `dataset.Corpus`
 reads it, but every measure is a window by itself, complete: carried clefs, key and metre are among its glyphs, `left`
-is 0, each has a `system` of its own and no metre before it. It must be taken as it is:
-
-    image_example(corpus, measure, 1, 0, 0.0, None)
-
-Pointers go to the glyphs that were matched with the exact ones; notes that were not seen have none. There are no
-performances in it. In addition each file has `measure_number` (M,) and `edition` (a name of `EDITIONS`). An interrupted
-run goes on where it stopped. The split `test` is never read.
+is 0, each has a `system` of its own and no metre before it. Errors are in it already; none must be injected. Pointers
+go to the glyphs that were matched with the exact ones; notes that were not seen have none. There are no performances in
+it. In addition each file has `measure_number` (M,) and `edition` (a name of `EDITIONS`). An interrupted run goes on
+where it stopped. The split `test` is never read.
 """
 
 from __future__ import annotations
@@ -59,7 +56,7 @@ EDITIONS = {  # share of the scores of a round
     "Verovio": 0.1,
     "Verovio, spoilt": 0.25,
 }
-_MOST_PAGES = 4  # of a score in a round
+MOST_PAGES = 4  # of a score in a round
 _MORE_PRINTED = 0.35  # share of the scores with more strewn around the notes
 _METER_TOLD = 0.7  # of the scores whose metre was not seen: the engine guesses it and reads again
 _OPENING = ("clef:", "glyph-key:", "meter:", "barline:")
@@ -236,7 +233,7 @@ def _comparable(glyphs: Sequence[Glyph], opens_line: bool) -> list[Glyph]:
 
 
 def printed(
-    part: ET.Element, edition: str, fonts: Sequence[Path], seed: Sequence[int]
+    part: ET.Element, edition: str, seed: Sequence[int], fonts: Sequence[Path] = (), most_pages: int = MOST_PAGES
 ) -> tuple[list[EngravedPage], Truth]:
     """Pages of a part in an edition, and what is printed on them. The part is changed.
 
@@ -254,10 +251,10 @@ def printed(
     if edition.startswith("MuseScore"):
         plain = edition == "MuseScore" or (edition == "MuseScore, spoilt" and rng.random() < 0.5)
         pages = by_musescore(part, MuseScoreStyle() if plain else MuseScoreStyle.random(rng))
-        first = int(rng.integers(max(len(pages) - _MOST_PAGES, 0) + 1))
-        pages = pages[first : first + _MOST_PAGES]
+        first = int(rng.integers(max(len(pages) - most_pages, 0) + 1))
+        pages = pages[first : first + most_pages]
     else:
-        pages = by_verovio(part, _MOST_PAGES, rng, fonts)
+        pages = by_verovio(part, most_pages, rng, fonts)
     if not pages:
         raise ValueError("measures were joined, split or not drawn")
     if edition.endswith("spoilt"):
@@ -298,6 +295,7 @@ def build(
     reader: ImageReader,
     fonts: Sequence[Path] = (),
     seed: int = 1,
+    most_pages: int = MOST_PAGES,
     most_rounds: int = 100,
 ) -> dict[str, int]:
     """Read pages until there are so many windows; returns what was counted over all of them.
@@ -306,6 +304,7 @@ def build(
         tasks: What is printed; each is in one edition in a round.
         folder: Gets `<round>-<name>.npz` and `.json`, what was counted.
         measures: Windows that are wanted.
+        most_pages: Of a score in a round.
     """
     folder.mkdir(parents=True, exist_ok=True)
     kept = sum(json.loads(path.read_text("utf-8")).get("windows kept", 0) for path in folder.glob("*.json"))
@@ -315,18 +314,24 @@ def build(
         report = folder / f"{name}.json"
         if report.exists():
             continue
-        counts = _build_score(task, edition, folder / f"{name}.npz", reader, fonts, seeds)
+        counts = _build_score(task, edition, folder / f"{name}.npz", reader, seeds, fonts, most_pages)
         kept += counts["windows kept"]
         report.write_text(json.dumps(dict(counts)) + "\n", encoding="utf-8")
     return totals(folder)
 
 
 def _build_score(
-    task: Task, edition: str, target: Path, reader: ImageReader, fonts: Sequence[Path], seeds: Sequence[int]
+    task: Task,
+    edition: str,
+    target: Path,
+    reader: ImageReader,
+    seeds: Sequence[int],
+    fonts: Sequence[Path],
+    most_pages: int,
 ) -> Counter[str]:
     started = time.process_time()
     counts: Counter[str] = Counter(scores=1)
-    engraved = _engraved_apart(task, edition, fonts, seeds)
+    engraved = _engraved_apart(task, edition, seeds, fonts, most_pages)
     counts["ms engraving"] = round(1000 * engraved[1])
     if isinstance(engraved[0], str):
         counts[f"score failed: {engraved[0]}"] += 1
@@ -346,13 +351,13 @@ def _build_score(
 
 
 def _engraved_apart(
-    task: Task, edition: str, fonts: Sequence[Path], seeds: Sequence[int]
+    task: Task, edition: str, seeds: Sequence[int], fonts: Sequence[Path], most_pages: int
 ) -> tuple[tuple[list[EngravedPage], Truth] | str, float]:
     """Pages and truth, or why there are none, and the processor time taken: in a process of its own, for Verovio ends
     the whole process on a few scores."""
     processes: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     ours, theirs = processes.Pipe(duplex=False)
-    process = processes.Process(target=_engrave, args=(task, edition, fonts, seeds, theirs))
+    process = processes.Process(target=_engrave, args=(task, edition, seeds, fonts, most_pages, theirs))
     process.start()
     theirs.close()
     try:
@@ -363,11 +368,11 @@ def _engraved_apart(
     return result
 
 
-def _engrave(task: Task, edition: str, fonts: Sequence[Path], seeds: Sequence[int], pipe: Any) -> None:
+def _engrave(task: Task, edition: str, seeds: Sequence[int], fonts: Sequence[Path], most_pages: int, pipe: Any) -> None:
     result: tuple[list[EngravedPage], Truth] | str
     try:
         part = task[1]()
-        result = "no part with two staves" if part is None else printed(part, edition, fonts, seeds)
+        result = "no part with two staves" if part is None else printed(part, edition, seeds, fonts, most_pages)
     except Exception as error:  # one odd score must not end a run over thousands; it is counted and named
         result = f"{type(error).__name__}: {error}"[:100]
     times = os.times()
@@ -392,6 +397,7 @@ def main() -> None:
     parser.add_argument("--split", choices=("train", "dev"), default="train")
     parser.add_argument("--measures", type=int, default=20000, help="windows that are wanted")
     parser.add_argument("--fonts", type=Path, help="folder of SMuFL fonts (.otf) whose signs are drawn as well")
+    parser.add_argument("--pages", type=int, default=MOST_PAGES, help="of a score at a time, at most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--errors", action="store_true", help="only print what the reader missed, invented and mistook")
     arguments = parser.parse_args()
@@ -404,7 +410,7 @@ def main() -> None:
         parser.error("--data or --kern is missing: a folder of scores")
     fonts = sorted(arguments.fonts.glob("*.otf")) if arguments.fonts else []
     tasks = tasks_of(arguments.data, arguments.split)
-    counted = build(tasks, folder, arguments.measures, ImageReader(threads=1), fonts, arguments.seed)
+    counted = build(tasks, folder, arguments.measures, ImageReader(threads=1), fonts, arguments.seed, arguments.pages)
     (arguments.out / f"totals-{arguments.split}.json").write_text(
         json.dumps(counted, indent=1) + "\n", encoding="utf-8"
     )

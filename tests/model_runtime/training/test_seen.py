@@ -46,7 +46,7 @@ def folder(scores: Path, reader: ImageReader, tmp_path_factory: pytest.TempPathF
 def test_what_was_seen_of_a_musescore_page_is_paired_with_its_own_measure(
     part: ET.Element, reader: ImageReader
 ) -> None:
-    pages, truth = printed(part, "MuseScore", (), (1,))
+    pages, truth = printed(part, "MuseScore", (1,))
     counts: Counter[str] = Counter()
     windows = seen_windows(pages, truth, reader, np.random.default_rng(0), counts)
     assert counts["true measures"] == 12 and len(windows) >= 9
