@@ -37,7 +37,7 @@ ONSETS = 300
 LONGEST = 320
 IGNORED = -1
 WRONG_BARS_SHARE = 0.15
-CORPORA = (("lieder_train", 0.62), ("lieder_train_extra", 0.1), ("chopin", 0.28))
+CORPORA = (("lieder_train", 0.56), ("lieder_train_extra", 0.09), ("chopin", 0.35))
 _METERS = {(2, 4): 0, (4, 8): 0, (3, 4): 1, (4, 4): 2, (2, 2): 2, (3, 8): 3, (6, 8): 4, (9, 8): 5, (12, 8): 6}
 _SCALE = TICKS_PER_QUARTER // TICKS
 _VALUE_CLASSES = {round(value * TICKS_PER_QUARTER): index for index, value in enumerate(VALUES)}
@@ -180,8 +180,9 @@ class Renditions:
             rng = np.random.default_rng((self._seed, number))
             which = int(rng.choice(len(self._corpora), p=self._shares))
             score = self._corpora[which][0][int(rng.choice(len(self._chances[which]), p=self._chances[which]))]
-            rendition = play(draw_excerpt(score, ONSETS, rng), rng)
-            found = beat_task(rendition, score), value_task(rendition, score, rng)
+            excerpt = draw_excerpt(score, ONSETS, rng)
+            rendition = play(excerpt, rng)
+            found = beat_task(rendition, excerpt.score), value_task(rendition, excerpt.score, rng)
             self._kept[number] = found
             if len(self._kept) > self._keep:
                 self._kept.popitem(last=False)

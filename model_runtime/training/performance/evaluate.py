@@ -94,8 +94,9 @@ def compared(scores: list[Score], weights: Path | None, count: int) -> dict[str,
     for number in range(count):
         rng = np.random.default_rng((_SEED, number))
         score = scores[int(rng.integers(len(scores)))]
-        rendition = play(draw_excerpt(score, _ONSETS, rng), rng)
-        truth = true_beats(rendition, score)
+        excerpt = draw_excerpt(score, _ONSETS, rng)
+        rendition = play(excerpt, rng)
+        truth = true_beats(rendition, excerpt.score)
         notes = notes_of(rendition)
         pedal = [(float(a), float(b)) for a, b in rendition.pedal] if rendition.pedal_known else []
         maps = {"reader": reading.track_beats(notes, pedal), "rules": track_beats(notes)}

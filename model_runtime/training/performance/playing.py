@@ -16,10 +16,14 @@ from model_runtime.notation.durations import TICKS_PER_QUARTER
 from model_runtime.training.performance.scores import (
     ACCENT,
     ARPEGGIO,
+    DENOMINATOR,
+    DURATION,
     FERMATA,
     GRACE,
+    LEAD,
     LENGTH,
     MORDENT,
+    NUMERATOR,
     ONSET,
     STACCATO,
     STAFF,
@@ -35,6 +39,11 @@ PLAIN, EXTRA = 0, 1
 EXACT_SHARE = 0.12
 PEDALLED_SHARE = 0.65
 SOUNDING_SHARE = 0.15
+SHORTER_SHARE = {True: 0.4, False: 0.15}
+"""How often music in two and in three is written in half its note values."""
+
+_SHORTER = {(4, 4): (2, 4), (2, 2): (2, 4), (2, 4): (2, 4), (3, 2): (3, 4), (3, 4): (3, 8)}
+_DENSE = 3.5  # onsets in a quarter note from which music is in short values already
 _USUAL_QPM, _USUAL_RATE = 92.0, 5.0  # quarter notes a minute; onsets a second
 _STEP = TICKS_PER_QUARTER // 4  # of the tempo curve
 
@@ -87,8 +96,37 @@ class Rendition:
         return found
 
 
+def in_shorter_values(score: Score) -> Score | None:
+    """The same music written in half the note values, None where its metre has no such sister.
+
+    Songs are written in longer values than sonatas: the same sound is four eighths in one and four sixteenths in the
+    other. 4/4 and 2/2 become 2/4, two measures of 2/4 one, 3/2 becomes 3/4, a measure of 3/4 one of 3/8.
+    """
+    meters = {(int(n), int(d)) for n, d in score.measures[:, [NUMERATOR, DENOMINATOR]]}
+    if len(meters) != 1:
+        return None
+    meter = next(iter(meters))
+    if meter not in _SHORTER:
+        return None
+    notes, measures, tempos = score.notes.copy(), score.measures.copy(), score.tempos.copy()
+    notes[:, [ONSET, DURATION]] //= 2
+    measures[:, [START, LENGTH, LEAD]] //= 2
+    tempos //= 2
+    measures[:, [NUMERATOR, DENOMINATOR]] = _SHORTER[meter]
+    if meter == (2, 4):
+        measures[:, LEAD] += np.where(np.arange(len(measures)) % 2 == 1, TICKS_PER_QUARTER, 0).astype(np.int32)
+        if measures[0, LEAD]:
+            measures[0, LEAD] += TICKS_PER_QUARTER
+            measures[1:, LEAD] = (measures[1:, LEAD] + TICKS_PER_QUARTER) % (2 * TICKS_PER_QUARTER)
+    return Score(notes, measures, tempos)
+
+
 def draw_excerpt(score: Score, onsets: int, rng: np.random.Generator) -> Excerpt:
-    """About so many onsets in a row, of all parts or of some."""
+    """About so many onsets in a row, of all parts or of some, at times in half the note values."""
+    if rng.random() < SHORTER_SHARE[int(score.measures[0, NUMERATOR]) % 3 != 0]:
+        quarters = max(int(score.notes[-1, ONSET]) / TICKS_PER_QUARTER, 1.0)
+        if len(np.unique(score.notes[:, ONSET])) / quarters < _DENSE:
+            score = in_shorter_values(score) or score
     notes = score.notes
     drawn = rng.random()
     keyboard = notes[:, STAFF] > 0
