@@ -30,7 +30,7 @@ from benchmarks.rubato import lieder
 from model_runtime.engines.base import Context
 from model_runtime.engines.quantiser import Quantiser
 from model_runtime.engraving.live import BarEngraver
-from model_runtime.listening import HeardNote
+from model_runtime.listening import HeardNote, Phase
 from model_runtime.modality import SUSTAIN_PEDAL, Control, Performance
 from model_runtime.notation.beats import track_beats
 from model_runtime.notation.live import LiveNotation
@@ -55,15 +55,17 @@ class Session:
     Attributes:
         bars: As they stand at the end, by number.
         given_s: For each bar when it was given out.
+        unwritten: At each look at the clock, `LiveNotation.unwritten_bars` just before bars were given out.
         busy_s: Processor seconds of each look at the clock.
     """
 
     bars: dict[int, Bar] = field(default_factory=dict)
     given_s: dict[int, float] = field(default_factory=dict)
+    unwritten: list[float] = field(default_factory=list)
     busy_s: list[float] = field(default_factory=list)
 
     def behind_bars(self) -> list[float]:
-        """For each bar how many bars had passed since its end when it was given out: 1.5 is half through the second."""
+        """For each bar how many of the bars that stand at the end had passed since its end when it was given out."""
         numbers = sorted(self.bars)
         ends = [self.bars[number].times.end_s for number in numbers]
         return [
@@ -86,6 +88,7 @@ def play(performance: Performance, live: LiveNotation) -> Session:
     at, now_s = 0, 0.0
     while at < len(events) or now_s < events[-1][0] + 2.0:
         now_s += TICK_S
+        session.unwritten.append(live.unwritten_bars(now_s))
         start = time.process_time()
         while at < len(events) and events[at][0] <= now_s:
             event = events[at][2]
@@ -200,7 +203,7 @@ def measure_cost(minutes: int) -> dict[str, float]:
             _, begins, number = events[at]
             note = performance.notes[number]
             end_s = None if begins else note.offset_s
-            phase = "confirmed" if begins else "corrected"
+            phase: Phase = "confirmed" if begins else "corrected"
             live.add(HeardNote(number, phase, note.pitch, note.onset_s, end_s, note.velocity, 1.0))
             at += 1
         bars = live.advance(now_s)
@@ -238,13 +241,17 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def figures_of(kind: str, results: Sequence[Result]) -> dict[str, float]:
-    """Means over performances; of delays the median, the 95th percentile and the longest over all bars."""
+    """Means over performances; of delays the median, the 95th percentile and the longest over all bars or looks."""
     figures = {f"{name}_{kind}": _mean(r.figures[name] for r in results) for name in results[0].figures}
     behind = np.concatenate([result.session.behind_bars() for result in results])
+    unwritten = np.concatenate([result.session.unwritten for result in results])
     figures |= {
+        f"bars_unwritten_median_{kind}": float(np.median(unwritten)),
+        f"bars_unwritten_longest_{kind}": float(unwritten.max()),
         f"bars_behind_median_{kind}": float(np.median(behind)),
         f"bars_behind_p95_{kind}": float(np.percentile(behind, 95)),
         f"bars_behind_longest_{kind}": float(behind.max()),
+        f"bars_behind_more_than_two_percent_{kind}": 100 * float(np.mean(behind > 2.0)),
         f"bars_{kind}": float(len(behind)),
         f"cpu_percent_{kind}": 100 * sum(sum(r.session.busy_s) for r in results) / sum(r.duration_s for r in results),
     }

@@ -122,6 +122,18 @@ class LiveNotation:
         """The last bars that are over, at most `KEPT_BARS`."""
         return list(self._bars)[-count:]
 
+    def unwritten_bars(self, now_s: float) -> float:
+        """How many bars have passed since the end of the last one that was given out, as far as bars are known now.
+
+        1.5 is half through the second; 0 where nothing was played since. Bars that are known better later may make it
+        more in hindsight: what looked like a slow one may have been two quick ones.
+        """
+        ahead = [] if self._source is None else self._source.ahead(now_s)
+        if not ahead or ahead[0].start_s >= min(now_s, self._sounds_until_s()):
+            return 0.0
+        ends_s = [ahead[0].start_s, *(bar.end_s for bar in ahead)]
+        return float(np.interp(now_s, ends_s, range(len(ends_s))))
+
     @property
     def key(self) -> ScoreKey:
         """The key signature of the last bars."""

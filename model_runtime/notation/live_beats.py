@@ -2,8 +2,9 @@
 
 The search of `beats` under every metre at once, one chord at a time. Each remembers where its latest chords came from,
 so the best explanation of the last bars can be read off at any moment; what it says of a bar holds once the music has
-gone on for a while, and then does not change any more. When later music speaks clearly for another place of the
-barlines, or another metre, the bars after that follow it: one of them is then longer or shorter.
+gone on for a while, at the latest when two bars wait, and then does not change any more. When later music speaks
+clearly for another place of the barlines, or another metre, the bars after that follow it: one of them is then longer
+or shorter.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ JUMP_GAIN = 8.0
 SETTLED_BARS = 0.6
 """A bar holds once the music has been heard so far beyond its end."""
 
-LATEST_BARS = 1.4
-"""A bar is given out when so many bars have passed since its end, whatever was heard: silence holds nothing up."""
+NEXT_LOOK_S = 0.2
+"""A bar is given out, whatever was heard, before a second one after it is over as well: so long before, because nobody
+may look at the clock again until then."""
 
 PAUSE_BARS = 2.0
 SHORTEST_PAUSE_S = 4.0
@@ -243,12 +245,12 @@ class TrackedBars:
         bar, end_tick = self._bar_after(path)
         if bar.start_s >= sounds_until_s:
             return None
-        length_s = bar.end_s - bar.start_s
-        settled = path.ticks[-1] >= end_tick + SETTLED_BARS * self._meter.measure_ticks
-        if not (settled or now_s >= bar.end_s + LATEST_BARS * length_s):
+        measure = self._meter.measure_ticks
+        settled = path.ticks[-1] >= end_tick + SETTLED_BARS * measure
+        if not settled and now_s + NEXT_LOOK_S < self._times(path, end_tick, end_tick + measure, bar.end_s).end_s:
             return None
         self._frontier_s = self._end_s = bar.end_s
-        self._bar_s = length_s
+        self._bar_s = bar.end_s - bar.start_s
         self._hold(path, end_tick)
         return bar
 

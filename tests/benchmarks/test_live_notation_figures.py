@@ -51,6 +51,7 @@ def test_a_played_session_has_all_notes_and_knows_how_late_its_bars_were() -> No
     assert sum(len(bar.notes) for bar in session.bars.values()) == 32
     behind = session.behind_bars()
     assert len(behind) >= 6 and all(0.2 <= bars <= 0.5 for bars in behind)  # half a second of two
+    assert 1.0 < max(session.unwritten) < 1.4  # one that is being played, and that quarter of the next
     beats, downs = given_out(session.bars.values())
     assert beats.tolist() == pytest.approx(np.arange(0.0, 16.0, 0.5).tolist())
     assert downs.tolist() == pytest.approx(np.arange(0.0, 16.0, 2.0).tolist())

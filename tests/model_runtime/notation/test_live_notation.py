@@ -99,6 +99,32 @@ def test_bars_are_given_out_at_most_two_behind() -> None:
     assert max((first[number] - ends[number]) / 2.0 for number in first) <= 2.0
 
 
+def uneven(seed: int) -> list[Note]:
+    """Chords at times that no metre explains, with pauses: whoever follows them changes their mind often."""
+    draw = np.random.default_rng(seed)
+    onsets_s = np.cumsum(draw.choice([0.13, 0.2, 0.31, 0.47, 0.7, 1.9], 90) * draw.uniform(0.8, 1.25, 90))
+    return [Note(s, s + float(draw.uniform(0.1, 1.5)), int(draw.integers(40, 80)), 80) for s in onsets_s.tolist()]
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [piece(5, beat_s=0.9) + piece(12, beat_s=0.33, at_s=18.0), *(uneven(seed) for seed in range(3))],
+    ids=["quicker at once", "uneven 0", "uneven 1", "uneven 2"],
+)
+def test_never_do_more_than_two_bars_wait_of_those_that_are_known(notes: list[Note]) -> None:
+    live = LiveNotation()
+    events, at, waited = events_of(notes), 0, []
+    for now_s in np.arange(0.2, events[-1][0] + 6.0, TICK_S).tolist():
+        waited.append(live.unwritten_bars(now_s))
+        while at < len(events) and events[at][0] <= now_s:
+            live.add(events[at][1])
+            at += 1
+        live.advance(now_s)
+        waited.append(live.unwritten_bars(now_s))
+    assert 1.0 < max(waited) <= 2.0
+    assert waited[-1] == 0.0 and len(live.bars()) > 8  # the music is over, and all of it is written
+
+
 def test_silence_holds_no_bar_up_and_makes_none() -> None:
     live = LiveNotation()
     bars = latest(play(live, piece(6), until_s=60.0))
