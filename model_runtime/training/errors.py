@@ -40,6 +40,7 @@ _MISSED = {
     **{"mark:staccato": 0.2, "mark:accent": 0.35, "mark:fermata": 0.12, "mark": 0.65, "tuplet": 0.7, "ottava": 0.7},
 }
 _MISSED_CLEF_CHANGES = 0.25
+_ALL_NUMBERS_MISSED = 0.7  # of the windows with any errors: the reader saw one number of a tuplet in five
 _INVENTED = {  # for each notehead there is
     **{"slur-end:left": 0.03, "slur-end:right": 0.03, "mark:staccato": 0.025, "mark:accent": 0.012},
     **{"mark:tenuto": 0.012, "mark:fermata": 0.004, "mark:arpeggio": 0.003, "mark:strong-accent": 0.003},
@@ -151,6 +152,8 @@ def _missed(ids: Ints, x: Floats, level: float, rng: np.random.Generator) -> Fla
     heads = x[_heads(ids)]
     if len(heads):
         rates[_CLEFS[kinds] & (x > heads.min())] = _MISSED_CLEF_CHANGES
+    if level > 0 and rng.random() < _ALL_NUMBERS_MISSED:
+        rates[ids[:, 0] == IDS["tuplet-number"]] = 1.0 / level
     return np.asarray(rng.random(len(ids)) < rates * level)
 
 

@@ -46,7 +46,7 @@ def share_missed(kind: str) -> float:
 
 def test_small_signs_are_missed_more_often_than_notes() -> None:
     assert 0.005 < share_missed("head:black") < 0.08
-    assert 0.4 < share_missed("tuplet-number") < 0.9
+    assert 0.6 < share_missed("tuplet-number") < 1.0
     assert 0.1 < share_missed("slur-end:left") < 0.5
 
 
