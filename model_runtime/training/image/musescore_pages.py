@@ -51,7 +51,7 @@ def random_style(rng: np.random.Generator) -> dict[str, str]:
         **{"ledgerLineWidth": u(0.1, 0.22), "ledgerLineLength": u(0.3, 0.6), "beamWidth": u(0.4, 0.65)},
         **{"beamDistance": u(0.4, 0.7), "beamMinLen": u(0.8, 1.5), "staffDistance": u(5.0, 8.5)},
         **{"akkoladeDistance": u(5.5, 8.5), "measureSpacing": u(1.0, 1.6), "minNoteDistance": u(0.15, 0.7)},
-        **{"slurMidWidth": u(0.1, 0.26), "slurEndWidth": u(0.05, 0.12), "dotNoteDistance": u(0.25, 1.3)},
+        **{"slurMidWidth": u(0.1, 0.26), "slurEndWidth": u(0.05, 0.12), "dotNoteDistance": u(0.25, 1.5)},
         **{"dotRestDistance": u(0.25, 1.0), "dotMag": u(0.85, 1.3), "accidentalNoteDistance": u(0.15, 0.5)},
         **{"graceNoteMag": u(0.6, 0.8), "smallClefMag": u(0.7, 0.9), "clefLeftMargin": u(0.3, 1.0)},
         **{"keysigLeftMargin": u(0.2, 0.8), "timesigLeftMargin": u(0.2, 0.8)},

@@ -169,15 +169,18 @@ def stretched(band: Band, factor: float) -> Band:
     return Band(pixels.astype(np.uint8), x.astype(np.float32), band.positions, band.values)
 
 
-def with_other_ledgers(pixels: Floats, wider: float) -> Floats:
+def with_other_ledgers(pixels: Floats, wider: float, most_px: float = _MOST_MOVED_PX) -> Floats:
     """A chunk whose ledger lines are further apart than its staff lines, as old plates have them; rows still mean
-    positions, so that the lines must be counted there."""
+    positions, so that the lines must be counted there.
+
+    Args:
+        wider: Share by which they are further apart.
+        most_px: How far any may be moved: on some plates only the first is set apart.
+    """
     rows = np.arange(BAND_HEIGHT_PX) + 0.5
     above = np.maximum((HIGHEST_ROW - 8) * CELL_PX + CELL_PX / 2 - rows, 0.0)
     below = np.maximum(rows - HIGHEST_ROW * CELL_PX - CELL_PX / 2, 0.0)
-    moved = np.clip(wider * above, -_MOST_MOVED_PX, _MOST_MOVED_PX) - np.clip(
-        wider * below, -_MOST_MOVED_PX, _MOST_MOVED_PX
-    )
+    moved = np.clip(wider * above, -most_px, most_px) - np.clip(wider * below, -most_px, most_px)
     source = np.clip(rows + moved - 0.5, 0, BAND_HEIGHT_PX - 1)
     upper = np.floor(source).astype(int)
     share = (source - upper).astype(np.float32)[:, None]
@@ -188,8 +191,10 @@ def spoilt(pixels: Floats, rng: np.random.Generator) -> Floats:
     """A chunk with other contrast, a little noise or blur, and not quite at its height."""
     from scipy import ndimage
 
-    if rng.random() < 0.5:
+    if rng.random() < 0.25:
         pixels = with_other_ledgers(pixels, float(rng.normal(0.03, 0.05)))
+    elif rng.random() < 0.4:
+        pixels = with_other_ledgers(pixels, float(rng.uniform(0.08, 0.4)), float(rng.uniform(0.8, 4.2)))
     if rng.random() < 0.35:
         pixels = np.roll(pixels, int(rng.choice([-1, 1])), axis=0)
     if rng.random() < 0.2:
