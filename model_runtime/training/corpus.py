@@ -195,7 +195,12 @@ def main() -> None:
         seen.main()
         return
     parser = argparse.ArgumentParser(description="Build the training corpus out of MusicXML or kern scores.")
-    parser.add_argument("--kind", choices=("exact", "seen"), default="exact", help="seen: as the image reader sees it")
+    parser.add_argument(
+        "--kind",
+        choices=("exact", "seen"),
+        default="exact",
+        help="seen: as the image reader sees it; its options: --kind seen --help",
+    )
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--data", type=Path, help="folder with index.csv and <id>.mxl")
     data.add_argument("--kern", type=Path, dest="data", help="folder of .krn files")
