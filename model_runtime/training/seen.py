@@ -58,7 +58,8 @@ EDITIONS = {  # share of the scores of a round
 }
 MOST_PAGES = 4  # of a score in a round
 _MORE_PRINTED = 0.35  # share of the scores with more strewn around the notes
-_METER_TOLD = 0.7  # of the scores whose metre was not seen: the engine guesses it and reads again
+_LINE_BY_LINE = 0.3  # share of the scores of which every line is read by itself, as where pictures of lines are given
+_METER_TOLD = 0.5  # of what has no printed metre at its start
 _OPENING = ("clef:", "glyph-key:", "meter:", "barline:")
 _EDGE_SPACES = 2.0  # by which a window's edge may lie off a measure's
 
@@ -120,10 +121,9 @@ def seen_windows(
         counts["scores not read as one piano"] += 1
         return []
     lines = [Line(p.glyphs if p is not None else (), STAVES) for p in parts[0]]
-    placed = windows_of(lines)
-    if any(p.window.measure_quarters is None for p in placed) and rng.random() < _METER_TOLD:
-        first = next((b.number for page in pages for b in page.measures), 0)
-        placed = windows_of(lines, meter=truth.heads[first + 1].meter)
+    together = rng.random() >= _LINE_BY_LINE
+    groups = [list(range(len(lines)))] if together else [[i] for i in range(len(lines))]
+    placed = [w for group in groups for w in _cut([lines[i] for i in group], boxes[group[0]], truth, rng)]
     counts["windows"] += len(placed)
     result = []
     remaining = iter(placed)
@@ -143,6 +143,19 @@ def seen_windows(
                 result.append(SeenWindow(number, window, glyphs))
     counts["windows kept"] += len(result)
     return result
+
+
+def _cut(
+    lines: Sequence[Line], boxes: Sequence[MeasureBox], truth: Truth, rng: np.random.Generator
+) -> list[PlacedWindow]:
+    """Windows of lines that the engine would be given together.
+
+    Where no metre is printed at the start, the engine guesses it from what it wrote and reads once more.
+    """
+    placed = windows_of(lines)
+    if boxes and any(w.window.measure_quarters is None for w in placed) and rng.random() < _METER_TOLD:
+        placed = windows_of(lines, meter=truth.heads[boxes[0].number + 1].meter)
+    return placed
 
 
 def _read(pages: Sequence[EngravedPage], reader: ImageReader) -> tuple[list[ReadSystem], list[list[MeasureBox]]]:
