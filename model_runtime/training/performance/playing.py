@@ -39,12 +39,12 @@ PLAIN, EXTRA = 0, 1
 EXACT_SHARE = 0.12
 PEDALLED_SHARE = 0.65
 SOUNDING_SHARE = 0.15
-SHORTER_SHARE = {True: 0.4, False: 0.15}
+SHORTER_SHARE = {True: 0.55, False: 0.2}
 """How often music in two and in three is written in half its note values."""
 
 _SHORTER = {(4, 4): (2, 4), (2, 2): (2, 4), (2, 4): (2, 4), (3, 2): (3, 4), (3, 4): (3, 8)}
-_DENSE = 3.5  # onsets in a quarter note from which music is in short values already
-_USUAL_QPM, _USUAL_RATE = 92.0, 5.0  # quarter notes a minute; onsets a second
+_DENSE = 4.5  # onsets in a quarter note from which music is in short values already
+_USUAL_QPM, _USUAL_RATE = 84.0, 5.0  # quarter notes a minute; onsets a second
 _STEP = TICKS_PER_QUARTER // 4  # of the tempo curve
 
 
@@ -286,7 +286,7 @@ def _quarters_per_minute(excerpt: Excerpt, notes: _Sounding, rng: np.random.Gene
         wanted = float(np.log(printed) + rng.normal(0.0, 0.16))
     else:
         by_rate = np.log(60.0 * _USUAL_RATE / density) + rng.normal(0.0, 0.35)
-        by_beat = np.log(_USUAL_QPM) + rng.normal(0.0, 0.35)
+        by_beat = np.log(_USUAL_QPM) + rng.normal(0.0, 0.42)
         wanted = float(0.5 * (by_rate + by_beat) + rng.normal(0.0, 0.15))
     return float(np.clip(np.exp(wanted), 26.0, min(260.0, 60.0 * 15.0 / density)))
 
