@@ -46,8 +46,8 @@ from model_runtime.training.image.degrade import Damage
 from model_runtime.training.image.pages import strew
 from model_runtime.training.seen_errors import errors_table
 from model_runtime.unified.image_reader import ImageReader, ReadSystem
-from model_runtime.unified.lines_of_music import Line, PlacedWindow, _measures, windows_of
-from model_runtime.unified.page_reading import _has_music, instruments
+from model_runtime.unified.lines_of_music import Line, PlacedWindow, measures_of, windows_of
+from model_runtime.unified.page_reading import has_music, instruments
 
 EDITIONS = {  # share of the scores of a round
     "MuseScore": 0.3,
@@ -128,7 +128,7 @@ def seen_windows(
     result = []
     remaining = iter(placed)
     for line, system, own in zip(lines, systems, boxes, strict=True):
-        cut = _measures(line)
+        cut = measures_of(line)
         edges = [*(left for left, _ in cut), system.width]
         for index, (_, glyphs) in enumerate(cut):
             window = next(remaining)
@@ -164,7 +164,7 @@ def _read(pages: Sequence[EngravedPage], reader: ImageReader) -> tuple[list[Read
     boxes: list[list[MeasureBox]] = []
     for page in pages:
         for system in reader.read_page(page.pixels):
-            if any(_has_music(p) for p in system.parts):
+            if any(has_music(p) for p in system.parts):
                 middle = (system.top + system.bottom) / 2
                 systems.append(system)
                 boxes.append([b for b in page.measures if b.top < middle < b.bottom])

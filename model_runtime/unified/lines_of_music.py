@@ -121,7 +121,7 @@ def windows_of(
     for number, line in enumerate(lines):
         usual = _USUAL_CLEFS.get(line.staves, {})
         head.clefs = {staff: head.clefs.get(staff, clef) for staff, clef in usual.items()}
-        for left, measures in _grouped(_measures(line), most_measures):
+        for left, measures in _grouped(measures_of(line), most_measures):
             glyphs = [glyph for measure in measures for glyph in measure]
             before = head.copy()
             opening = _opening(glyphs)
@@ -132,7 +132,7 @@ def windows_of(
     return result
 
 
-def _measures(line: Line) -> list[tuple[float, list[Glyph]]]:
+def measures_of(line: Line) -> list[tuple[float, list[Glyph]]]:
     """Left edge and glyphs of each measure; what stands before the first barline with music is one with it."""
     ordered = sorted(line.glyphs, key=lambda g: (g.x, -g.position))
     ordered = [g for g in ordered if not g.kind.startswith("barline:") or g.probability >= _LEAST_BARLINE]

@@ -59,13 +59,14 @@ def read_score(
 
         systems += reader.read_page(page, told)
         tell("Reading the pages", number + 1, len(pages))
-    systems = [s for s in systems if any(_has_music(p) for p in s.parts)]
+    systems = [s for s in systems if any(has_music(p) for p in s.parts)]
     if not systems:
         return None
     return _joined(systems, trunk, tell)
 
 
-def _has_music(part: ReadPart) -> bool:
+def has_music(part: ReadPart) -> bool:
+    """Whether any note or rest was seen in it."""
     return any(glyph.kind.startswith(("head:", "rest:")) for glyph in part.glyphs)
 
 
