@@ -21,6 +21,7 @@ _MOST_MISSED_STRIPS = 5
 _SHORTEST_STRIPS = 4
 _LINES = 5
 _BRIDGED_PX = 15  # gaps in a worn line that are no end of it
+_LEAST_GAP_SPACES = 2.0  # between two staves
 _LEAST_SEEN = 0.5  # share of a staff's columns in which four of its lines are to be seen
 
 
@@ -278,10 +279,11 @@ def _without_small(staves: list[Staff]) -> list[Staff]:
 
 
 def _across(staff: Staff, other: Staff) -> bool:
-    """Whether a staff lies on, or within a space of, another one."""
+    """Whether a staff lies on another one, or so near to it that it must be ledger lines and hairpins."""
     xs = np.linspace(staff.left, staff.right, 9)
     xs = xs[(xs > other.left) & (xs < other.right)]
-    near = (staff.top(xs) < other.bottom(xs) + WORK_SPACE_PX) & (staff.bottom(xs) > other.top(xs) - WORK_SPACE_PX)
+    reach = _LEAST_GAP_SPACES * WORK_SPACE_PX
+    near = (staff.top(xs) < other.bottom(xs) + reach) & (staff.bottom(xs) > other.top(xs) - reach)
     return bool(np.any(near))
 
 

@@ -85,3 +85,17 @@ def test_a_page_without_music_has_no_staves(kind: str) -> None:
         assert all(len(s.staves) < 20 for s in found)  # ruled paper may look like staves; it must not fail
     else:
         assert found == []
+
+
+def test_ledger_lines_and_hairpins_under_a_staff_are_no_staff() -> None:
+    page = np.full((500, 900), 255, np.uint8)
+    for top in (100, 300):
+        for k in range(5):
+            page[top + 12 * k : top + 12 * k + 2, 40:860] = 0
+    for k in range(5):
+        page[164 + 12 * k : 166 + 12 * k, 400:520] = 0
+    flat = flatten(page)
+    assert flat is not None
+    found = [staff for system in find_systems(flat) for staff in system.staves]
+    assert len(found) == 2
+    assert all(staff.right - staff.left > 700 for staff in found)
