@@ -11,8 +11,8 @@ One `.npz` a score and round goes into `DIR/<split>`, in the form of `corpus.py`
 reads it, but every measure is a window by itself, complete: carried clefs, key and metre are among its glyphs, `left`
 is 0, each has a `system` of its own and no metre before it. Errors are in it already; none must be injected. Pointers
 go to the glyphs that were matched with the exact ones; notes that were not seen have none. There are no performances in
-it. In addition each file has `measure_number` (M,) and `edition` (a name of `EDITIONS`). An interrupted run goes on
-where it stopped. The split `test` is never read.
+it. In addition each file has `measure_number` (M,), `edition` (a name of `EDITIONS`) and `reader` (how long the image
+reader was trained). An interrupted run goes on where it stopped. The split `test` is never read.
 """
 
 from __future__ import annotations
@@ -352,7 +352,7 @@ def _build_score(
     pages, truth = engraved[0]
     windows = seen_windows(pages, truth, reader, np.random.default_rng([*seeds, 1]), counts)
     if windows:
-        arrays = arrays_of(windows, truth, edition, counts)
+        arrays = arrays_of(windows, truth, edition, counts) | {"reader": np.array(json.dumps(reader.about))}
         temporary = target.with_suffix(".partial")
         with temporary.open("wb") as file:
             np.savez_compressed(file, vocabulary=np.array(fingerprint()), **arrays)  # type: ignore[arg-type]
@@ -410,6 +410,7 @@ def main() -> None:
     parser.add_argument("--split", choices=("train", "dev"), default="train")
     parser.add_argument("--measures", type=int, default=20000, help="windows that are wanted")
     parser.add_argument("--fonts", type=Path, help="folder of SMuFL fonts (.otf) whose signs are drawn as well")
+    parser.add_argument("--reader", type=Path, help="folder of an image reader's weights; else those that are shipped")
     parser.add_argument("--pages", type=int, default=MOST_PAGES, help="of a score at a time, at most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--errors", action="store_true", help="only print what the reader missed, invented and mistook")
@@ -423,7 +424,15 @@ def main() -> None:
         parser.error("--data or --kern is missing: a folder of scores")
     fonts = sorted(arguments.fonts.glob("*.otf")) if arguments.fonts else []
     tasks = tasks_of(arguments.data, arguments.split)
-    counted = build(tasks, folder, arguments.measures, ImageReader(threads=1), fonts, arguments.seed, arguments.pages)
+    counted = build(
+        tasks,
+        folder,
+        arguments.measures,
+        ImageReader(arguments.reader, threads=1),
+        fonts,
+        arguments.seed,
+        arguments.pages,
+    )
     (arguments.out / f"totals-{arguments.split}.json").write_text(
         json.dumps(counted, indent=1) + "\n", encoding="utf-8"
     )
