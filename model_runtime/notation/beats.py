@@ -138,7 +138,7 @@ class MeterSearch:
     """The search under one metre. Arrays have the axes (position before, position, tempo).
 
     Args:
-        slowest_beat_s: Length of the longest beat that is considered.
+        fastest_beat_s, slowest_beat_s: Lengths of the beats that are considered.
 
     Attributes:
         distance: Ticks from a position to another one later, shape (positions, positions).
@@ -147,12 +147,14 @@ class MeterSearch:
 
     drift = TEMPO_DRIFT
 
-    def __init__(self, meter: MeterPrior, slowest_beat_s: float = SLOWEST_BEAT_S) -> None:
+    def __init__(
+        self, meter: MeterPrior, fastest_beat_s: float = FASTEST_BEAT_S, slowest_beat_s: float = SLOWEST_BEAT_S
+    ) -> None:
         self.meter = meter
         beat, _ = beat_of(meter.numerator, meter.denominator)
         self.beat_ticks = int(beat * TICKS)
-        count = int(np.ceil(np.log(slowest_beat_s / FASTEST_BEAT_S) / TEMPO_STEP)) + 1
-        beats_s = FASTEST_BEAT_S * np.exp(TEMPO_STEP * np.arange(count))
+        count = int(np.ceil(np.log(slowest_beat_s / fastest_beat_s) / TEMPO_STEP)) + 1
+        beats_s = fastest_beat_s * np.exp(TEMPO_STEP * np.arange(count))
         self.tick_s = beats_s / self.beat_ticks
         self.tempo_cost = (0.5 * (np.log(beats_s / USUAL_BEAT_S) / TEMPO_SPREAD) ** 2).astype(np.float32)
         places = meter.positions

@@ -39,7 +39,7 @@ PLAIN, EXTRA = 0, 1
 EXACT_SHARE = 0.12
 PEDALLED_SHARE = 0.65
 SOUNDING_SHARE = 0.15
-SHORTER_SHARE = {True: 0.55, False: 0.2}
+SHORTER_SHARE = {True: 0.5, False: 0.06}
 """How often music in two and in three is written in half its note values."""
 
 _SHORTER = {(4, 4): (2, 4), (2, 2): (2, 4), (2, 4): (2, 4), (3, 2): (3, 4), (3, 4): (3, 8)}
