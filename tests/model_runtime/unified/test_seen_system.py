@@ -169,3 +169,8 @@ def test_a_peak_is_one_cell_and_each_group_has_its_own() -> None:
         (0, 11, 23),
         (3, 10, 20),
     ]
+
+
+def test_repeats_are_given_to_the_trunk_as_the_final_barlines_that_it_knows() -> None:
+    repeat = ("barline:repeat-end", 20.0, 4, 0.9, {})
+    assert [g.kind for g in joined(seen(repeat), seen(repeat)).glyphs] == ["barline:final"]
