@@ -47,6 +47,13 @@ def read_lmx(symbols: Iterable[str], *, fifths: int = 0, meter: tuple[int, int] 
     return measures
 
 
+def voice_ends(symbols: Iterable[str]) -> list[list[Fraction]]:
+    """For each measure where its stretches of notes between two jumps back end, in quarter notes; nothing for one that
+    rests for the whole measure."""
+    timed = ([s for s in _Parser(cluster).segments if any(n.kind for n in s)] for cluster in _clusters(symbols))
+    return [[max(n.onset + n.duration for n in segment) for segment in segments] for segments in timed]
+
+
 def _clusters(symbols: Iterable[str]) -> list[list[str]]:
     clusters: list[list[str]] = []
     for symbol in symbols:

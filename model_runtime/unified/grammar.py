@@ -9,7 +9,7 @@ of the shorthand are walked through token by token, once, when the table is buil
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 
@@ -248,6 +248,10 @@ class Row:
     _before: Fraction = Fraction(0)  # where a jump back begins
     _grace: bool = False  # the last note was one: another in its chord would say so
     _prefix: list[str] = field(default_factory=list)
+
+    def copy(self) -> Row:
+        """One that goes on by itself."""
+        return replace(self, _prefix=[*self._prefix])
 
     def allowed(self) -> Bools:
         """Which symbols may come next, shape (n,)."""

@@ -17,10 +17,11 @@ from model_runtime.modality import GreyPage, Notation
 from model_runtime.tokens.lmx_notation import score
 from model_runtime.tokens.written import WrittenMeasure, WrittenNote
 from model_runtime.unified.image_reader import ImageReader, ReadPart, ReadSystem
-from model_runtime.unified.inference import TrunkRuntime, Written
+from model_runtime.unified.inference import TrunkRuntime, Window
 from model_runtime.unified.lines_of_music import JoinedMeasure, Line, PlacedWindow, join, likely_meter, windows_of
 
 Progress = Callable[[str, float, float], None]
+SEQUENCES = 4  # that are followed of each measure
 _NAMES = {1: "Part", 2: "Piano"}
 
 
@@ -93,11 +94,12 @@ def _joined(systems: Sequence[ReadSystem], trunk: TrunkRuntime, tell: Progress) 
     parts = instruments(systems)
     staves = [next((p.staves for p in part if p is not None), 1) for part in parts]
     lines = [[Line(p.glyphs if p else (), staves[i]) for p in part] for i, part in enumerate(parts)]
-    windows, written = _written(lines, trunk, (0, 0), tell)
+    windows = [windows_of(part) for part in lines]
     if any(placed.window.measure_quarters is None for part in windows for placed in part):
-        meter = likely_meter(written)  # none is printed where the music begins
-        if meter is not None:
-            windows, written = _written(lines, trunk, meter, tell)
+        meter = likely_meter(trunk.write(_flat(windows), progress=_told(tell, "Finding the metre")))
+        if meter is not None:  # none is printed where the music begins
+            windows = [windows_of(part, meter=meter) for part in lines]
+    written = trunk.write(_flat(windows), beam=SEQUENCES, progress=_told(tell, "Writing the score"))
     joined: list[list[JoinedMeasure]] = []
     warnings: list[str] = []
     at = 0
@@ -114,12 +116,12 @@ def _joined(systems: Sequence[ReadSystem], trunk: TrunkRuntime, tell: Progress) 
     )
 
 
-def _written(
-    lines: Sequence[Sequence[Line]], trunk: TrunkRuntime, meter: tuple[int, int], tell: Progress
-) -> tuple[list[list[PlacedWindow]], list[Written]]:
-    windows = [windows_of(part, meter=meter) for part in lines]
-    flat = [placed.window for part in windows for placed in part]
-    return windows, trunk.write(flat, progress=lambda done, total: tell("Writing the score", done, total))
+def _flat(windows: Sequence[Sequence[PlacedWindow]]) -> list[Window]:
+    return [placed.window for part in windows for placed in part]
+
+
+def _told(tell: Progress, stage: str) -> Callable[[int, int], None]:
+    return lambda done, total: tell(stage, done, total)
 
 
 def _evened(parts: Sequence[list[JoinedMeasure]], lines: int) -> tuple[list[list[JoinedMeasure]], list[str]]:

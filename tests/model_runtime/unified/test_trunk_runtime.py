@@ -113,6 +113,22 @@ def test_weights_that_were_trained_with_groups_of_beams_are_told_them(
     assert not np.array_equal(ours.probabilities, untold.probabilities)
 
 
+def test_several_sequences_find_one_that_is_as_likely_as_the_greedy_one(folder: Path) -> None:
+    runtime = TrunkRuntime(folder, threads=1)
+    ids = np.array([note_compound(NoteToken("note", 10 * i, 60 + i, 20 + i, 16)) for i in range(7)], np.int64)
+    window = Window("performance", ids, np.arange(7, dtype=np.float32), measures=1, measure_quarters=2.0)
+    greedy, best = (float(np.log(runtime.write([window], beam=n)[0].probabilities).sum()) for n in (1, 4))
+    assert best >= greedy
+
+
+def test_windows_with_several_sequences_each_are_decoded_together_as_alone(folder: Path) -> None:
+    runtime = TrunkRuntime(folder, threads=1)
+    windows = [glyph_window(GLYPHS[:n], measures=1) for n in (2, 5, 3)]
+    together = runtime.write(windows, beam=3)
+    for window, written in zip(windows, together, strict=True):
+        assert runtime.write([window], beam=3)[0].symbols == written.symbols
+
+
 @pytest.mark.parametrize("measures", [1, 3])
 def test_even_an_untrained_trunk_writes_measures_that_are_not_too_long(folder: Path, measures: int) -> None:
     window = glyph_window(GLYPHS, measures=measures, measure_quarters=3.0)
