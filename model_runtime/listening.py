@@ -17,9 +17,9 @@ class HeardNote:
 
     Attributes:
         number: Of the note within the session, counted from 0. What is known of a note changes, its number does not.
-        phase: "provisional" when its onset is first heard; "confirmed" once, when it will not be taken back;
-            "corrected" when pitch, onset, offset or velocity change after that (the end of a note comes this way);
-            "withdrawn" when it was none.
+        phase: "provisional" when its onset is first heard, and while something is added before it is settled;
+            "confirmed" once, when it will not be taken back; "corrected" when pitch, onset, offset or velocity change
+            after that (the end of a note comes this way); "withdrawn" when it was none.
         pitch: MIDI note number.
         onset_s: Seconds since the first sample that was listened to.
         offset_s: The same for its end; None while it sounds.

@@ -4,7 +4,8 @@
     listener()                   a `model_runtime.listening.Listener` for one live session
 
 Both see the same frames through the same network. Live, a step is taken as soon as its 512 samples are there, and notes
-are told of 93 ms after they begin; a recording is read by the late heads, which wait 139 ms longer and are surer.
+are told of 93 ms after they begin. The late heads wait 139 ms longer and are surer: a recording is read by them alone,
+and live they confirm what was told of, let it be withdrawn, or add to it.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from model_runtime.errors import EngineUnavailable, InvalidValue
-from model_runtime.listening import HeardNote, Listener, Phase
+from model_runtime.listening import HeardNote, Listener
 from model_runtime.modality import Audio
 from model_runtime.unified.audio_front_end import BINS, HISTORY_SAMPLES, SAMPLE_RATE, frames_of
 from model_runtime.unified.audio_steps import DELAY_S, DELAY_SAMPLES, FRAMES_A_STEP, LATE_STEPS, STEP_S, STEP_SAMPLES
-from model_runtime.unified.note_picking import NotePicker, Picked, PickedNote, PickingSettings
+from model_runtime.unified.note_picking import NotePicker, PickedNote, PickingSettings
+from model_runtime.unified.second_reading import SecondReading
 
 Floats = npt.NDArray[np.float32]
 WEIGHTS = "audio_reader.onnx"
@@ -36,7 +38,7 @@ SILENCE = 1e-4
 
 _SILENT_STEPS = 24
 _BLOCK_STEPS = 4  # at once: as many as lie in a core's cache
-_FLUSH_SAMPLES = DELAY_SAMPLES + 2 * STEP_SAMPLES  # until all that was heard has been told of
+_FLUSH_SAMPLES = DELAY_SAMPLES + (LATE_STEPS + 3) * STEP_SAMPLES  # until all that was heard has been told of
 _MEND = "Install ScoreBridge again."
 
 
@@ -186,7 +188,7 @@ def _samples(audio: Audio) -> Iterator[Floats]:
         samples = block.reshape(-1)
         _check(samples)
         yield samples
-    yield np.zeros(_FLUSH_SAMPLES + (LATE_STEPS + 1) * STEP_SAMPLES, np.float32)
+    yield np.zeros(_FLUSH_SAMPLES, np.float32)
 
 
 def _check(samples: Floats) -> None:
@@ -240,7 +242,9 @@ class LiveReader:
         self._session = ReaderSession(weights)
         self._session.hear_silence()
         self._framing = _Framing()
-        self._picker = NotePicker(settings)
+        self._early, self._late = NotePicker(settings), NotePicker(settings)
+        self._told = SecondReading()
+        self._steps = 0
 
     def listen(self, samples: npt.NDArray[np.float32]) -> list[HeardNote]:
         """The next samples, mono, shape (n,), any n → what is now known that was not before, in order of time.
@@ -256,24 +260,22 @@ class LiveReader:
         ):  # never two steps in one go: the result would differ in the last bits
             frames = self._framing.feed(samples[start : start + STEP_SAMPLES])
             if len(frames):
-                heads, _, _ = self._session.heads(frames)
-                heard += _told(self._picker.step(heads[0]))
+                heads, late, _ = self._session.heads(frames)
+                heard += self._step(heads[0], late[0])
         return heard
+
+    def _step(self, heads: Floats, late: Floats) -> list[HeardNote]:
+        words = self._told.early(self._early.step(heads))
+        step = self._steps - LATE_STEPS
+        if step >= 0:
+            words += self._told.late(self._late.step(late), step)
+        self._steps += 1
+        latest = {word.number: word for word in words}  # of a note that both readings tell of, the late one's
+        return sorted(latest.values(), key=lambda word: word.onset_s)
 
     def finish(self) -> list[HeardNote]:
         """The sound is over: the ends of what still sounds, and what was still provisional confirmed or withdrawn."""
         heard = self.listen(np.zeros(_FLUSH_SAMPLES, np.float32))
-        return heard + _told(self._picker.finish())
-
-
-def _told(picked: Picked) -> list[HeardNote]:
-    heard = [_heard(note, "corrected") for note in picked.ended]
-    heard += [_heard(note, "confirmed") for note in picked.struck]
-    heard += [_heard(note, "provisional") for note in picked.rising]
-    heard += [_heard(note, "withdrawn") for note in picked.withdrawn]
-    return sorted(heard, key=lambda note: note.onset_s)
-
-
-def _heard(note: PickedNote, phase: Phase) -> HeardNote:
-    offset_s = note.offset_s if phase == "corrected" else None
-    return HeardNote(note.number, phase, note.pitch, note.onset_s, offset_s, note.velocity, note.probability)
+        heard += self._told.early(self._early.finish())
+        heard += self._told.late(self._late.finish(), self._steps - LATE_STEPS)
+        return heard + self._told.finish()

@@ -17,6 +17,7 @@ from model_runtime.modality import FloatArray, Performance, SampledAudio
 from model_runtime.options import Options
 from model_runtime.unified.audio_front_end import BINS, HISTORY_SAMPLES, HOP_SAMPLES, SAMPLE_RATE, frames_of
 from model_runtime.unified.audio_reader import AudioReader, listener
+from model_runtime.unified.audio_steps import LATE_STEPS
 from model_runtime.unified.note_picking import NotePicker, PickingSettings
 
 Event = tuple[float, float, int]  # onset and length in seconds, MIDI pitch
@@ -77,15 +78,18 @@ def test_any_sample_rate_and_number_of_channels_is_heard_alike(rate: int, channe
     assert [note.pitch for note in notes] == [pitch for _, _, pitch in SCALE]
 
 
-def test_what_is_heard_live_is_what_a_recording_gives_which_is_read_with_more_patience() -> None:
-    samples = played(SCALE, 4.5)
+def test_what_is_kept_of_a_live_session_is_what_a_recording_gives() -> None:
+    samples = played(SCALE + CHORDS, 4.5)
+    samples += 0.01 * np.random.default_rng(4).normal(size=len(samples)).astype(np.float32)
     offline = AudioReader().read(audio(samples)).notes
     final = {note.number: note for note in heard_in_pieces(samples, [1000] * 80)}
     live = sorted((n for n in final.values() if n.phase != "withdrawn"), key=lambda n: (n.onset_s, n.pitch))
+    assert len(live) >= len(SCALE)
     assert [note.pitch for note in live] == [note.pitch for note in offline]
     for one, other in zip(live, offline, strict=True):
-        assert one.onset_s == pytest.approx(other.onset_s, abs=0.03)
-        assert one.offset_s == pytest.approx(other.offset_s, abs=0.2)
+        assert one.onset_s == pytest.approx(other.onset_s, abs=0.002)
+        assert one.offset_s == pytest.approx(other.offset_s, abs=0.002)
+        assert one.velocity == pytest.approx(other.velocity, abs=1)
 
 
 @settings(max_examples=6, deadline=None)
@@ -97,24 +101,35 @@ def test_it_does_not_matter_how_the_sound_is_cut_into_pieces(lengths: list[int])
 
 def test_a_live_note_is_guessed_then_confirmed_and_its_end_comes_as_a_correction() -> None:
     heard = heard_in_pieces(played(SCALE[:3], 2.2), [256] * 100)
-    for number in {note.number for note in heard if note.phase == "confirmed"}:
+    confirmed = {note.number for note in heard if note.phase == "confirmed"}
+    withdrawn = {note.number for note in heard if note.phase == "withdrawn"}
+    assert len(confirmed) >= 3 and not confirmed & withdrawn
+    assert {note.number for note in heard} == confirmed | withdrawn
+    for number in confirmed:
         phases = [note.phase for note in heard if note.number == number]
-        assert phases in (["provisional", "confirmed", "corrected"], ["confirmed", "corrected"])
+        assert phases.count("confirmed") == 1 and phases[-1] == "corrected"
+        assert "provisional" not in phases[phases.index("confirmed") :]
         assert [note.offset_s is None for note in heard if note.number == number][-1] is False
-    for number in {note.number for note in heard if note.phase == "withdrawn"}:
-        assert [note.phase for note in heard if note.number == number] == ["provisional", "withdrawn"]
+    for number in withdrawn:
+        *guesses, last = [note.phase for note in heard if note.number == number]
+        assert set(guesses) == {"provisional"} and last == "withdrawn"
 
 
-def test_a_note_is_told_of_within_the_promised_look_ahead() -> None:
+def test_a_note_is_told_of_within_the_promised_look_ahead_and_confirmed_soon_after() -> None:
     ears = listener()
     assert ears.look_ahead_s <= 0.1
-    samples, told_s = played(SCALE, 4.5), {}
+    samples, told_s, confirmed_s = played(SCALE, 4.5), {}, {}
     for end in range(0, len(samples), 128):
         for note in ears.listen(samples[end : end + 128]):
+            after_s = (end + 128) / SAMPLE_RATE - note.onset_s
+            told_s.setdefault(note.number, after_s)
             if note.phase == "confirmed":
-                told_s[note.pitch] = (end + 128) / SAMPLE_RATE - note.onset_s
-    assert set(told_s) == {pitch for _, _, pitch in SCALE}
-    assert max(told_s.values()) <= ears.look_ahead_s + 512 / SAMPLE_RATE / 2 + 128 / SAMPLE_RATE
+                confirmed_s[note.number] = after_s
+    assert len(confirmed_s) >= len(SCALE)
+    unevenness_s = (512 / 2 + 128) / SAMPLE_RATE
+    on_time = [number for number in confirmed_s if told_s[number] <= ears.look_ahead_s + unevenness_s]
+    assert len(on_time) >= len(SCALE)  # what the first reading missed comes with the second
+    assert max(confirmed_s.values()) <= ears.look_ahead_s + LATE_STEPS * 512 / SAMPLE_RATE + unevenness_s
 
 
 def test_sessions_do_not_hear_each_other() -> None:
