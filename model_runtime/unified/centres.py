@@ -16,9 +16,9 @@ Ints = npt.NDArray[np.int64]
 # Probability above which a centre of a group is one: where F1 on development pages is highest. Of clefs far more are
 # let through: a line has one at its start, and `key_signatures.likely_clefs` takes the likeliest.
 _THRESHOLDS = {
-    **{"head": 0.5, "rest": 0.46, "clef": 0.12, "key-sign": 0.38, "meter": 0.2, "barline": 0.25},
-    **{"slur-left": 0.36, "slur-right": 0.36, "staccato": 0.33, "tenuto": 0.32, "mark": 0.33, "arpeggio": 0.38},
-    **{"tuplet-number": 0.35, "bracket-left": 0.35, "bracket-right": 0.35, "ottava": 0.35},
+    **{"head": 0.42, "rest": 0.42, "clef": 0.12, "key-sign": 0.38, "meter": 0.2, "barline": 0.25},
+    **{"slur-left": 0.36, "slur-right": 0.36, "staccato": 0.35, "tenuto": 0.38, "mark": 0.35, "arpeggio": 0.38},
+    **{"tuplet-number": 0.35, "bracket-left": 0.35, "bracket-right": 0.35, "ottava": 0.3},
 }
 THRESHOLDS = np.array([_THRESHOLDS[name] for name in GROUP_NAMES], np.float32)
 HEAD = GROUP_NAMES.index("head")
