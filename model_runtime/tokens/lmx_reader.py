@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from model_runtime.tokens import vocabulary
+from model_runtime.tokens.rhythm import adds_up, made_to_fit
 from model_runtime.tokens.sounding import alterations
 from model_runtime.tokens.written import TYPE_QUARTERS, WrittenMeasure, WrittenNote
 
@@ -232,6 +233,7 @@ class _Parser:
             length = self.end
         measure.length = length
         for segment in self.segments:
+            self._fit_values(segment, length)
             self._fit(segment, length)
             _match_beams(segment, measure.repairs)
             _match_tuplets(segment)
@@ -242,6 +244,16 @@ class _Parser:
             measure.repairs.append("The measure was empty and is marked with a rest.")
         elif all(n.onset + n.duration < length for n in measure.notes):
             self._fill(length)
+
+    def _fit_values(self, segment: Segment, length: Fraction) -> None:
+        """Read the values of a voice again where they do not add up."""
+        start = segment[0].onset if segment else length
+        if start >= length or any(not note.kind for note in segment) or adds_up(segment, start, length):
+            return
+        before = [(n.kind, n.dots, n.ratio) for n in segment]
+        segment[:] = made_to_fit(segment, start, length)
+        if [(n.kind, n.dots, n.ratio) for n in segment] != before:
+            self.measure.repairs.append("A voice that did not fit its measure was read with other note values.")
 
     def _fit(self, segment: Segment, length: Fraction) -> None:
         """Leave out or shorten what passes the end of the measure."""

@@ -27,6 +27,7 @@ _CARRIED_SPACES = 6.0
 _LINE_START_SPACES = 1.5  # a barline nearer than this to the left edge begins the line
 _LEAST_BARLINE = 2  # bin of probability, of 7: a measure too many costs more than one too long
 _USUAL_CLEFS = {1: {1: "G2"}, 2: {1: "G2", 2: "F4"}}
+_REPAIRED = 0.5  # how sure a measure is at most that had to be repaired
 _SURE = 0.6  # mean probability of a measure's symbols, below which a musician is told to look
 
 
@@ -255,7 +256,10 @@ def join(windows: Sequence[PlacedWindow], written: Sequence[Written]) -> tuple[l
             _follow(head, [*opening, *own[cut:]])
             confidences.append((confidence, placed.line))
     read = read_lmx(tokens)
-    joined = [JoinedMeasure(m, c, line) for m, (c, line) in zip(read, confidences, strict=True)]
+    joined = [
+        JoinedMeasure(m, min(c, _REPAIRED) if m.repairs else c, line)
+        for m, (c, line) in zip(read, confidences, strict=True)
+    ]
     warnings = [f"Measure {i}: {text}" for i, m in enumerate(read, 1) for text in m.repairs]
     unsure = [i for i, m in enumerate(joined, 1) if m.confidence < _SURE]
     if unsure:

@@ -28,6 +28,7 @@ MOST_NOTES = 80  # in a window
 LONGEST_S = 16.0
 VOTING_WINDOWS = 8
 _MEASURES_AT_ONCE = 3.3
+_REPAIRED = 0.5  # how sure a measure is at most that had to be repaired
 _CLEFS = ("clef:G2", "staff:1", "clef:F4", "staff:2")
 _PITCHES = frozenset(PITCHES)
 Floats = npt.NDArray[np.float64]
@@ -86,6 +87,7 @@ class PlayedReader:
             confidence += window.confidence
         measures = read_lmx(tokens)
         warnings = [f"Measure {i}: {text}" for i, m in enumerate(measures, 1) for text in m.repairs]
+        confidence = [min(c, _REPAIRED) if m.repairs else c for m, c in zip(measures, confidence, strict=True)]
         return measures, confidence, warnings
 
     def _vote(self) -> tuple[str, ...]:

@@ -64,8 +64,8 @@ def test_the_key_changes_letters() -> None:
 
 
 def test_a_measure_that_is_too_long_is_cut_and_says_so() -> None:
-    (measure,) = read(f"{HEAD} C4 whole dot D4 quarter")
-    assert [(n.kind, n.dots) for n in measure.notes] == [("whole", 0)]
+    (measure,) = read(f"{HEAD} C4 half dot D4 whole dot E4 whole F4 whole G4 whole")
+    assert [(n.kind, n.dots) for n in measure.notes] == [("half", 1), ("quarter", 0)]
     assert len(measure.repairs) == 2
 
 
