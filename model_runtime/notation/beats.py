@@ -145,7 +145,7 @@ class MeterSearch:
         tick_s: Seconds of a tick at each tempo, shape (tempos,).
     """
 
-    drift = TEMPO_DRIFT
+    drift, tempo_step = TEMPO_DRIFT, TEMPO_STEP
 
     def __init__(
         self, meter: MeterPrior, fastest_beat_s: float = FASTEST_BEAT_S, slowest_beat_s: float = SLOWEST_BEAT_S
@@ -153,8 +153,8 @@ class MeterSearch:
         self.meter = meter
         beat, _ = beat_of(meter.numerator, meter.denominator)
         self.beat_ticks = int(beat * TICKS)
-        count = int(np.ceil(np.log(slowest_beat_s / fastest_beat_s) / TEMPO_STEP)) + 1
-        beats_s = fastest_beat_s * np.exp(TEMPO_STEP * np.arange(count))
+        count = int(np.ceil(np.log(slowest_beat_s / fastest_beat_s) / self.tempo_step)) + 1
+        beats_s = fastest_beat_s * np.exp(self.tempo_step * np.arange(count))
         self.tick_s = beats_s / self.beat_ticks
         self.tempo_cost = (0.5 * (np.log(beats_s / USUAL_BEAT_S) / TEMPO_SPREAD) ** 2).astype(np.float32)
         places = meter.positions
@@ -211,10 +211,10 @@ class MeterSearch:
     def _drift(self, score: Float32Array, elapsed: float) -> tuple[Float32Array, npt.NDArray[np.int8]]:
         """Cheapest way to each tempo from the tempos around it."""
         sigma = self.drift * float(np.sqrt(min(max(elapsed, 0.04), 4.0) / 0.5))
-        reach = max(1, min(8, int(3 * sigma / TEMPO_STEP)))
+        reach = max(1, min(8, int(3 * sigma / self.tempo_step)))
         best, source = score.copy(), np.zeros(score.shape, np.int8)
         for step in range(1, reach + 1):
-            cost = np.float32(0.5 * (step * TEMPO_STEP / sigma) ** 2)
+            cost = np.float32(0.5 * (step * self.tempo_step / sigma) ** 2)
             for shift in (step, -step):
                 moved = np.full_like(score, np.inf)
                 if shift > 0:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from model_runtime.notation.beats import (
     Float32Array,
@@ -31,13 +32,14 @@ from model_runtime.unified.performance_features import (
     SHORTEST_PERIOD_S,
     SIMPLE_PHASES,
     Features,
+    Floats,
     Ints,
 )
 from model_runtime.unified.performance_reader import ReadBeats
 
 FASTEST_BEAT_S, SLOWEST_BEAT_S = 60.0 / 280.0, 2.4
-PHASE_WEIGHT, BAR_WEIGHT, PERIOD_WEIGHT = 0.8, 0.4, 0.4
-"""How much each head counts: neighbouring chords say much the same, so less than once."""
+PHASE_WEIGHT, BAR_WEIGHT, PERIOD_WEIGHT = 1.2, 0.3, 0.4
+"""How much each head counts beside the time that passes between chords."""
 
 SURELY_ORNAMENT = 0.6
 """Chords that are ornaments with this probability are passed over."""
@@ -50,6 +52,15 @@ PHASE_PRIOR = (
 
 PRIOR_SHARE = 0.5
 """How much of that is taken out of what the network says: the search knows by itself how usual a rhythm is."""
+
+LEVEL_MARGIN = 1.2
+"""How many times likelier beats of half or twice the length must be to be taken instead."""
+
+HELD_SIGMA, HELD_LIMIT = 0.12, 8.0
+"""Spread (natural logarithm) and largest cost of a beat's length that is held."""
+
+MOST_POSITIONS = 14
+"""Positions that a way is followed from: the cheapest, before each chord."""
 
 LEAST = 1e-4
 """Probability that anything has: the network is never so sure."""
@@ -67,7 +78,7 @@ class HeardSearch(MeterSearch):
         kept: Numbers of the chords that have a place.
     """
 
-    drift = 0.11
+    drift, tempo_step = 0.11, 0.06
 
     def __init__(self, meter: MeterPrior, read: ReadBeats, kept: Ints) -> None:
         super().__init__(meter, FASTEST_BEAT_S, SLOWEST_BEAT_S)
@@ -89,6 +100,23 @@ class HeardSearch(MeterSearch):
         said = np.exp(read.period[kept])
         tempo = said[:, near] * (1 - share) + said[:, np.minimum(near + 1, PERIODS - 1)] * share
         self._tempos: Float32Array = (PERIOD_WEIGHT * _cost(tempo)).astype(np.float32)
+
+    def hold(self, beats_s: Floats) -> None:
+        """Stay near a length of the beat at each chord, shape (T,)."""
+        known = np.log(self.tick_s * self.beat_ticks)[None, :]
+        far = (known - np.log(beats_s)[:, None]) / HELD_SIGMA
+        self._tempos = np.minimum(0.5 * far * far, HELD_LIMIT).astype(np.float32)
+
+    def _moves(
+        self, table: tuple[Float32Array, Float32Array, Float32Array], drifted: Float32Array, elapsed: float
+    ) -> tuple[Float32Array, npt.NDArray[np.int8]]:
+        """As the classical search has it, from the cheapest positions only."""
+        if len(drifted) <= MOST_POSITIONS:
+            return super()._moves(table, drifted, elapsed)
+        rows = np.sort(np.argpartition(drifted.min(axis=1), MOST_POSITIONS)[:MOST_POSITIONS])
+        expected, precision, cost = (part[rows] for part in table)
+        best, source = super()._moves((expected, precision, cost), drifted[rows], elapsed)
+        return best, rows[source].astype(np.int8)
 
     def follow(self, heard: Heard, progress: Callable[[int, int], None] | None = None) -> Path:
         """The best path through the chords that are kept, whose times `heard` has."""
@@ -119,7 +147,34 @@ def beats_of(read: ReadBeats, progress: Callable[[int, int], None] | None = None
         kept = np.arange(len(read.times_s))
     meter = likeliest_meter(read, kept)
     heard = Heard(read.times_s[kept], np.zeros((len(kept), 4), np.int64))
-    return map_of(meter, heard, HeardSearch(meter, read, kept).follow(heard, progress))
+    search = HeardSearch(meter, read, kept)
+    path = search.follow(heard, progress)
+    beats_s = path.tick_s * search.beat_ticks
+    level = likeliest_level(read.period[kept], beats_s)
+    if level != 1.0:
+        search.hold(level * beats_s)
+        path = search.follow(heard, progress)
+    return map_of(meter, heard, path)
+
+
+def likeliest_level(period: Features, beats_s: Floats) -> float:
+    """By how much beats that were found should be longer: 1, 2 or a half.
+
+    A way through the positions prefers few and strong ones, for those are surest; asked for the length of a beat
+    alone, the network has no such leaning.
+
+    Args:
+        period: What it says of each chord, shape (T, PERIODS).
+        beats_s: Length of the beat that was found at each chord, shape (T,).
+    """
+    shares = {}
+    rows = np.arange(len(beats_s))[:, None]
+    for level in (0.5, 1.0, 2.0):
+        place = np.rint(PERIOD_OCTAVE * np.log2(level * beats_s / SHORTEST_PERIOD_S)).astype(np.int64)
+        near = place[:, None] + np.arange(-2, 3)
+        said = np.exp(period[rows, np.clip(near, 0, PERIODS - 1)]) * ((near >= 0) & (near < PERIODS))
+        shares[level] = float(said.sum(axis=1).mean()) * (LEVEL_MARGIN if level == 1.0 else 1.0)
+    return max(shares, key=lambda level: shares[level])
 
 
 def likeliest_meter(read: ReadBeats, kept: Ints) -> MeterPrior:

@@ -27,6 +27,9 @@ OTHER_VALUE_COST = 2.0
 OFF_GRID_COST = 1.5
 """Cost of a triplet's length that ends where nothing begins."""
 
+EXACT_GRID, EXACT_QUARTERS, EXACT_SHARE = 24, 0.003, 0.8
+"""A track is from a sequencer where this share of its notes lies so near to this grid in a quarter note."""
+
 _LOG_VALUES = np.log2([float(value) for value in VALUES])
 _KNOWN = {value: index for index, value in enumerate(VALUES)}
 _UPPER, _LOWER = 1, 2
@@ -85,14 +88,28 @@ class NotationReading:
             for note in notes:
                 note.hand = _UPPER if note.note.pitch >= 60 or not two_staves else _LOWER
             return
-        value, left = self._reader.values(_placed(plain, meters, tempo_map, pedal))
+        placed = _placed(plain, meters, tempo_map, pedal)
+        value, left = self._reader.values(placed)
         if two_staves:
             _share_out(plain, left)
             _lead_graces([n for n in notes if n.grace], plain)
-        _set_lengths(plain, value)
         pedal_down = down_at(pedal)
+        if _is_exact(placed, tempo_map, plain):
+            for note, held in zip(plain, placed.held.tolist(), strict=True):
+                note.duration = max(Fraction(round(held * EXACT_GRID), EXACT_GRID), Fraction(1, EXACT_GRID))
+            return
+        _set_lengths(plain, value)
         for note in plain:
             note.staccato = is_staccato(note, time_at, pedal_down)
+
+
+def _is_exact(placed: Placed, tempo_map: TempoMap, notes: Sequence[PlacedNote]) -> bool:
+    """Whether notes begin and end on the grid as from a sequencer: nothing is to be guessed then."""
+    quarters = tempo_map.quarters_at([n.note.onset_s for n in notes])
+    ends = (quarters + placed.held) * EXACT_GRID
+    begins = quarters * EXACT_GRID
+    off = np.maximum(np.abs(ends - np.rint(ends)), np.abs(begins - np.rint(begins))) / EXACT_GRID
+    return bool((off < EXACT_QUARTERS).mean() > EXACT_SHARE)
 
 
 def _placed(notes: Sequence[PlacedNote], meters: Sequence[ScoreMeter], tempo_map: TempoMap, pedal: Spans) -> Placed:
