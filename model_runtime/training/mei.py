@@ -25,7 +25,7 @@ _ARTICULATIONS = {
     **{"acc": "accent", "stacc": "staccato", "ten": "tenuto", "marc": "strong-accent", "stacciss": "staccatissimo"},
     "spicc": "staccatissimo",
 }
-_ORNAMENTS = {"trill": "trill-mark", "mordent": "mordent", "turn": "turn"}
+_ORNAMENTS = {"trill": "trill-mark", "mordent": "mordent", "inverted-mordent": "inverted-mordent", "turn": "turn"}
 _BARS = {"dbl": "light-light", "end": "light-heavy", "rptend": "light-heavy", "rptboth": "light-heavy"}
 
 
@@ -287,7 +287,8 @@ class _Marks:
         self._number_slurs(score, order)
         for name in (*_ORNAMENTS, "fermata"):
             for mark in score.iter(name):
-                self.others[_ends(mark)[0]].append(name)
+                upper = name == "mordent" and mark.get("form") == "upper"
+                self.others[_ends(mark)[0]].append("inverted-mordent" if upper else name)
         for arpeggio in score.iter("arpeg"):
             targets = arpeggio.get("plist", "") or arpeggio.get("startid", "")
             self.arpeggios |= {t.removeprefix("#") for t in targets.split()}

@@ -39,7 +39,15 @@ from model_runtime.tokens.lmx import LmxMeasure, head_tokens, lmx_measures, spli
 from model_runtime.tokens.score import Head, drop_unprinted_tuplets, heads, two_staved_part, visible_part
 from model_runtime.tokens.vocabulary import IDS, fingerprint, ids_of
 from model_runtime.training.corpus import STAVES, TRAINING_SPLITS, Arrays, root_of, sources
-from model_runtime.training.editions import EngravedPage, MeasureBox, MuseScoreStyle, by_musescore, by_verovio, spoilt
+from model_runtime.training.editions import (
+    EngravedPage,
+    MeasureBox,
+    MuseScoreStyle,
+    by_musescore,
+    by_verovio,
+    silence_measures,
+    spoilt,
+)
 from model_runtime.training.engrave import EngravedMeasure, Engraver, Style, share_beams
 from model_runtime.training.glyph_matching import differences, match
 from model_runtime.training.image.degrade import Damage
@@ -262,6 +270,7 @@ def printed(
         strew(root, rng)
     truth = Truth.of(part)
     if edition.startswith("MuseScore"):
+        silence_measures(part, [i for i, measure in enumerate(truth.measures) if not measure.tokens])
         plain = edition == "MuseScore" or (edition == "MuseScore, spoilt" and rng.random() < 0.5)
         pages = by_musescore(part, MuseScoreStyle() if plain else MuseScoreStyle.random(rng))
         first = int(rng.integers(max(len(pages) - most_pages, 0) + 1))
