@@ -34,6 +34,7 @@ from protocol.async_client import LEASE_S, AsyncClient
 from protocol.connection import process_start
 from protocol.errors import DaemonError, DaemonNotRunning, ProtocolError
 from protocol.live import LIVE_CONTENTS
+from protocol.live_score import LIVE_SCORE_CONTENTS
 from protocol.messages import (
     TERMINAL_EVENTS,
     TYPE_NAMES,
@@ -332,7 +333,7 @@ def remove_old_folders(folder: Path) -> None:
 
 def _live_request(asked: Mapping[str, Any]) -> Content:
     """The protocol's request in a host's file."""
-    model = LIVE_CONTENTS.get(str(asked.get("type")))
+    model = (LIVE_CONTENTS | LIVE_SCORE_CONTENTS).get(str(asked.get("type")))
     if model is None:
         raise DaemonError(f"{str(asked.get('type'))[:64]!r} is no request of a live session.", code="unknown_type")
     return model.model_validate(asked.get("content") or {})

@@ -31,6 +31,7 @@ from protocol.live import (
     LiveStatus,
     LiveStop,
 )
+from protocol.live_score import LiveEngraved, LiveScore
 
 LiveEvent = LiveStarted | LiveState | LiveNote | LiveEnded
 C = TypeVar("C", bound=Content)
@@ -82,6 +83,10 @@ class AsyncLive:
     async def keep(self, request: LiveKeep) -> LiveKept:
         """What was just played, as notes and files."""
         return await self._ask(request, LiveKept)
+
+    async def score(self, request: LiveScore) -> LiveEngraved:
+        """The last bars, engraved; bars are followed from the first time that somebody asks."""
+        return await self._ask(request, LiveEngraved)
 
     async def listen(self, request: LiveStart) -> AsyncIterator[LiveEvent]:
         """Start a session and yield what is told of it; the last is `LiveEnded`. Leaving early stops it.
@@ -166,6 +171,10 @@ class Live:
     def keep(self, request: LiveKeep) -> LiveKept:
         """What was just played, as notes and files."""
         return self._wait(self._live.keep(request))
+
+    def score(self, request: LiveScore) -> LiveEngraved:
+        """The last bars, engraved; bars are followed from the first time that somebody asks."""
+        return self._wait(self._live.score(request))
 
     def listen(self, request: LiveStart) -> Iterator[LiveEvent]:
         """Start a session and yield what is told of it; the last is `LiveEnded`. Leaving early stops it."""

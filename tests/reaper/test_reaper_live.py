@@ -12,6 +12,8 @@ import pytest
 from running_daemon import RunningDaemon
 from studio import Studio, described_roots
 
+from protocol.live_score import LiveScore
+
 LIVE = Path(__file__).parents[1] / "bridge" / "live"
 sys.path.append(str(LIVE))
 
@@ -92,6 +94,27 @@ def test_at_stop_the_notes_lie_where_the_transport_was_when_they_sounded(gig: Gi
     assert gig.ears.pressed == [pitch for _, pitch, _ in MELODY]
     assert not gig.ears.down
     assert gig.studio.daemon.connected.live.sessions()[0].phase == "ended"
+
+
+def test_bars_lie_on_the_projects_grid_while_the_transport_plays(gig: Gig) -> None:
+    gig.begin()
+    gig.studio.reaper.until(lambda: time.time() % 1 > 0.5)  # the script has seen a second begin
+    gig.studio.reaper.until(lambda: time.time() % 1 < 0.5)
+    gig.studio.reaper.call("play", 1, 32.5, 1.0)
+    started = time.time()
+    live = gig.studio.daemon.connected.live
+    session = live.sessions()[0].live
+    look = LiveScore(live=session)
+    live.score(look)  # from now on somebody looks
+    gig.play()
+    gig.studio.reaper.until(lambda: live.score(look).last > 0)
+    bar, state = live.score(look), live.status(session)
+    # 120 to the minute in 4/4, as the project has it: what was played, 150 to the minute, would say otherwise.
+    assert (bar.numerator, bar.denominator, bar.tempo) == (4, 4, 120.0)
+    barline_s = 32.5 + state.started + bar.seconds - started
+    assert barline_s == pytest.approx(2.0 * round(barline_s / 2.0), abs=NEAR_S)
+    gig.ask(STOP)
+    gig.studio.reaper.finish()
 
 
 def test_the_last_half_minute_is_kept_while_the_transcription_goes_on(gig: Gig) -> None:

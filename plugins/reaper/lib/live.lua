@@ -9,6 +9,7 @@ local running = require("scorebridge.running")
 local settings = require("scorebridge.settings")
 local slices = require("scorebridge.slices")
 local takes = require("scorebridge.takes")
+local tempo_map = require("scorebridge.tempo_map")
 
 local live = {}
 
@@ -19,6 +20,7 @@ local LEASE_S = 60
 local ASK_EVERY_S = 5
 local KEEP_S = 30
 local EVERYTHING_S = 1e6
+local BARS_AHEAD_S = 3600 -- so far the project's bars are told; the last tempo goes on
 local EDGE_S = 0.01 -- of the item behind its last note
 
 --- Whether a script listens.
@@ -99,6 +101,29 @@ function Session:start()
   show("Live transcription listens to " .. started.source .. ".")
 end
 
+--- Tell the daemon where the project's bars are whenever the transport starts or jumps, so that what is played to the
+-- click is written on the project's grid; when it stands still, beats are tracked again. Sliced work.
+function Session:tell_bars()
+  local stretch = self.clock:stretch()
+  if not stretch or stretch == self.told then return end
+  local before = self.told
+  self.told = stretch
+  local content = { live = self.id, tempo_map = json.null, at = json.null }
+  if stretch.playing then
+    local from_s = stretch.position_s
+    local map = tempo_map.between(self.project, from_s, from_s + BARS_AHEAD_S, from_s)
+    for _, point in ipairs(map.points) do point[1] = point[1] / stretch.rate end
+    content.tempo_map, content.at = map, self.clock:began(stretch)
+  elseif not before or not before.playing then
+    return
+  end
+  local well, problem = pcall(self.ask, self, "live.tempo", content)
+  if not well then -- without it beats are tracked: no reason to end
+    if type(problem) ~= "table" or not problem.message then error(problem, 0) end
+    show(problem.message)
+  end
+end
+
 --- Stay until the word to stop, or until the session has ended by itself. Sliced work.
 function Session:listen()
   local asked_s = reaper.time_precise()
@@ -106,6 +131,7 @@ function Session:listen()
     local said = word()
     if said == "stop" then return self:ask("live.stop", { live = self.id }) end
     if said == "keep" then self:write(KEEP_S, "Live, the last 30 seconds") end
+    self:tell_bars()
     if reaper.time_precise() - asked_s > ASK_EVERY_S then
       asked_s = reaper.time_precise()
       local state = self:ask("live.status", { live = self.id })

@@ -5,6 +5,7 @@ local LiveClock = {}
 LiveClock.__index = LiveClock
 
 local PLAYING = 1
+local SHARP_S = 0.25 -- how well the time is known once it is told
 local JUMP_S = 0.05 -- a position that is off by more is a jump: a loop, a seek, another tempo of playing
 
 local function position_in(piece, time_s) return piece.position_s + (time_s - piece.from_s) * piece.rate end
@@ -56,5 +57,14 @@ function LiveClock:project_time(unix_s)
   end
   return math.max(0, position_in(found, time_s))
 end
+
+--- The stretch in which the transport plays or stands now; nil while the time is not known well enough to say when.
+function LiveClock:stretch()
+  if self.most_s - self.least_s <= SHARP_S then return self.pieces[#self.pieces] end
+  return nil
+end
+
+--- When a stretch began, in seconds since 1970.
+function LiveClock:began(stretch) return stretch.from_s + (self.least_s + self.most_s) / 2 end
 
 return LiveClock
