@@ -38,8 +38,8 @@ from model_runtime.unified.performance_features import (
 from model_runtime.unified.performance_reader import ReadBeats
 
 FASTEST_BEAT_S, SLOWEST_BEAT_S = 60.0 / 280.0, 2.4
-PHASE_WEIGHT, BAR_WEIGHT, PERIOD_WEIGHT = 1.2, 0.3, 0.4
-"""How much each head counts beside the time that passes between chords."""
+PHASE_WEIGHT, BAR_WEIGHT, PERIOD_WEIGHT = 0.8, 0.4, 0.4
+"""How much each head counts: neighbouring chords say much the same, so less than once."""
 
 SURELY_ORNAMENT = 0.6
 """Chords that are ornaments with this probability are passed over."""
@@ -50,7 +50,7 @@ PHASE_PRIOR = (
 )
 """Share of chords at each phase in what the network was trained on."""
 
-PRIOR_SHARE = 0.5
+PRIOR_SHARE = 0.3
 """How much of that is taken out of what the network says: the search knows by itself how usual a rhythm is."""
 
 LEVEL_MARGIN = 1.2
@@ -78,7 +78,7 @@ class HeardSearch(MeterSearch):
         kept: Numbers of the chords that have a place.
     """
 
-    drift, tempo_step = 0.11, 0.06
+    drift, tempo_step = 0.045, 0.06
 
     def __init__(self, meter: MeterPrior, read: ReadBeats, kept: Ints) -> None:
         super().__init__(meter, FASTEST_BEAT_S, SLOWEST_BEAT_S)

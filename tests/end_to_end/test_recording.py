@@ -147,7 +147,7 @@ def test_the_demo_makes_everything_and_leaves_no_daemon_behind(basic_pitch_data:
     stem = "little_bridge"
     assert set(made) == {f"{stem}.mid", f"{stem}.musicxml", f"{stem}.png", f"{stem}.wav", "transcription.png"}
     assert min(made.values()) > 200
-    for word in ("audio-reader", "quantiser", "verovio", "synth", str(tmp_path)):
+    for word in ("audio-reader", "unified-notation", "verovio", "synth", str(tmp_path)):
         assert word in done.stdout
     assert not (tmp_path / "run" / "connection.json").exists()
 

@@ -28,7 +28,7 @@ def test_midi_becomes_a_score_without_any_daemon(terminal: Terminal, scale: Path
     done = terminal.type("translate", scale, "scale.musicxml")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "scale.musicxml"
-    assert "quantiser" in done.stderr and "by this process" in done.stderr
+    assert "unified-notation" in done.stderr and "by this process" in done.stderr
     notation = files.read(terminal.folder / "scale.musicxml")
     assert isinstance(notation, Notation)
     assert len(notation.root.findall(".//pitch")) == len(SCALE)
@@ -112,7 +112,7 @@ def test_a_picture_without_music_is_refused_in_one_sentence(terminal: Terminal):
 
 def test_explain_says_which_engines_and_why(terminal: Terminal, scale: Path):
     done = terminal.type("translate", scale, "scale.svg", "--explain")
-    assert "performance → image: quantiser → verovio" in done.stderr
+    assert "performance → image: unified-notation → verovio" in done.stderr
 
 
 def test_the_tempo_map_may_be_a_number_a_json_file_or_a_midi_file(terminal: Terminal, scale: Path):
