@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 
 from model_runtime.tokens.glyphs import Glyph, carried_glyphs, carried_meter, compound
 from model_runtime.tokens.lmx import split_head
-from model_runtime.tokens.lmx_reader import read_lmx
+from model_runtime.tokens.lmx_reader import read_lmx, voice_ends
 from model_runtime.tokens.shorthand import expand
 from model_runtime.tokens.written import WrittenMeasure
 from model_runtime.unified.inference import Window, Written
@@ -211,16 +210,11 @@ def _placed(
 
 
 def likely_meter(written: Sequence[Written]) -> tuple[int, int] | None:
-    """The metre that most measures fill, where none is printed; None where they do not agree."""
-    lengths: Counter[Fraction] = Counter()
-    for result in written:
-        for measure in read_lmx(expand(result.symbols)):
-            ends = [n.onset + n.duration for n in measure.notes if n.kind]
-            if ends:
-                lengths[max(ends)] += 1
+    """The metre that most voices fill, where none is printed; None where they do not agree."""
+    lengths = Counter(end for result in written for ends in voice_ends(expand(result.symbols)) for end in ends)
     if not lengths:
         return None
-    quarters, count = lengths.most_common(1)[0]
+    quarters, count = max(lengths.items(), key=lambda item: (item[1], item[0]))
     if 3 * count < lengths.total() or quarters.denominator > 4 or not 1 <= quarters <= 8:
         return None
     beat_type = 4 if quarters.denominator == 1 else 4 * quarters.denominator

@@ -125,6 +125,11 @@ def test_a_metre_that_is_not_printed_is_the_length_of_most_measures() -> None:
     assert likely_meter([]) is None
 
 
+def test_one_voice_that_was_read_too_long_does_not_outvote_the_others() -> None:
+    voices = "measure C5 voice:1 half staff:1 backup half C4 voice:2 half backup half C3 voice:5 half {} staff:2"
+    assert likely_meter([written(voices.format("dot")), written(voices.format("dot"))]) == (2, 4)
+
+
 def test_a_line_of_nothing_gives_no_window() -> None:
     assert windows_of([Line((), 2), Line(HEAD, 2)]) == []
     assert windows_of([Line(tuple(replace(h, probability=0) for h in heads(4)), 1)])[0].window.measures == 1
