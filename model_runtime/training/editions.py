@@ -81,39 +81,6 @@ class MuseScoreStyle:
         return cls(font, float(rng.uniform(1.3, 2.1)), spacing, int(rng.integers(150, 280)))
 
 
-def silence_measures(part: ET.Element, numbers: Sequence[int]) -> None:
-    """Leave nothing but a rest on each staff of some measures, in place.
-
-    MuseScore loses the rest of a score behind a measure whose durations do not agree with what is printed.
-    """
-    divisions, quarters = 1, 4.0
-    for number, measure in enumerate(part.findall("measure")):
-        divisions = int(measure.findtext("attributes/divisions", str(divisions)))
-        beats, beat_type = (
-            measure.findtext("attributes/time/beats", ""),
-            measure.findtext("attributes/time/beat-type", ""),
-        )
-        if beats.isdigit() and beat_type.isdigit():
-            quarters = 4 * int(beats) / int(beat_type)
-        if number not in numbers:
-            continue
-        for child in [c for c in measure if c.tag not in ("attributes", "barline", "print")]:
-            measure.remove(child)
-        length = str(round(quarters * divisions))
-        at = sum(c.tag != "barline" or c.get("location") == "left" for c in measure)
-        silence = [_measure_rest(1, length), ET.Element("backup"), _measure_rest(2, length)]
-        ET.SubElement(silence[1], "duration").text = length
-        measure[at:at] = silence
-
-
-def _measure_rest(staff: int, length: str) -> ET.Element:
-    note = ET.Element("note")
-    ET.SubElement(note, "rest", {"measure": "yes"})
-    for name, text in (("duration", length), ("voice", str(4 * staff - 3)), ("staff", str(staff))):
-        ET.SubElement(note, name).text = text
-    return note
-
-
 def by_musescore(part: ET.Element, style: MuseScoreStyle) -> list[EngravedPage]:
     """All pages of a part engraved by MuseScore 3; empty where it joined or split measures.
 
@@ -121,9 +88,7 @@ def by_musescore(part: ET.Element, style: MuseScoreStyle) -> list[EngravedPage]:
         FileNotFoundError: MuseScore 3 is not installed.
         subprocess.SubprocessError: it failed or took too long.
     """
-    for ornaments in part.iter("ornaments"):
-        for mordent in [e for e in ornaments if e.tag.endswith("mordent")]:
-            ornaments.remove(mordent)  # MuseScore 3 loses all music behind one
+    ET.indent(part)  # without white space behind a mordent MuseScore 3 loses all music that follows
     program = shutil.which("mscore3")
     if program is None:
         raise FileNotFoundError("mscore3")

@@ -45,7 +45,6 @@ from model_runtime.training.editions import (
     MuseScoreStyle,
     by_musescore,
     by_verovio,
-    silence_measures,
     spoilt,
 )
 from model_runtime.training.engrave import EngravedMeasure, Engraver, Style, share_beams
@@ -270,7 +269,6 @@ def printed(
         strew(root, rng)
     truth = Truth.of(part)
     if edition.startswith("MuseScore"):
-        silence_measures(part, [i for i, measure in enumerate(truth.measures) if not measure.tokens])
         plain = edition == "MuseScore" or (edition == "MuseScore, spoilt" and rng.random() < 0.5)
         pages = by_musescore(part, MuseScoreStyle() if plain else MuseScoreStyle.random(rng))
         first = int(rng.integers(max(len(pages) - most_pages, 0) + 1))

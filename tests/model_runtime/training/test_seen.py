@@ -71,6 +71,19 @@ def test_measures_stand_where_barlines_are_drawn(part: ET.Element) -> None:
         assert len(dark) > 2 and np.mean(dark) > 0.9, edition
 
 
+def test_music_behind_a_mordent_is_printed_by_musescore(part: ET.Element) -> None:
+    part.set("id", "P1")
+    plain = by_musescore(part, MuseScoreStyle())[0]
+    note = part[0].find("note")
+    assert note is not None
+    notations = note.find("notations")
+    assert notations is not None
+    ET.SubElement(ET.SubElement(notations, "ornaments"), "mordent")
+    marked = by_musescore(part, MuseScoreStyle())[0]
+    ink = [(page.pixels < 128).sum() for page in (plain, marked)]
+    assert ink[1] > ink[0]
+
+
 def _darkest_column(page: EngravedPage, box: MeasureBox) -> float:
     """Share of ink between a measure's top and bottom in the darkest column near its right edge."""
     rows = slice(round(box.top), round(box.bottom))
