@@ -18,6 +18,7 @@ from model_runtime.tokens.lmx_notation import score
 from model_runtime.tokens.written import WrittenMeasure, WrittenNote
 from model_runtime.unified.image_reader import ImageReader, ReadPart, ReadSystem
 from model_runtime.unified.inference import TrunkRuntime, Window
+from model_runtime.unified.line_heads import with_agreed_keys
 from model_runtime.unified.lines_of_music import JoinedMeasure, Line, PlacedWindow, join, likely_meter, windows_of
 
 Progress = Callable[[str, float, float], None]
@@ -93,7 +94,10 @@ def instruments(systems: Sequence[ReadSystem]) -> list[list[ReadPart | None]]:
 def _joined(systems: Sequence[ReadSystem], trunk: TrunkRuntime, tell: Progress) -> ReadScore:
     parts = instruments(systems)
     staves = [next((p.staves for p in part if p is not None), 1) for part in parts]
-    lines = [[Line(p.glyphs if p else (), staves[i]) for p in part] for i, part in enumerate(parts)]
+    lines = [
+        [Line(glyphs, own) for glyphs in with_agreed_keys([(p.glyphs if p else (), own) for p in part])]
+        for part, own in zip(parts, staves, strict=True)
+    ]
     windows = [windows_of(part) for part in lines]
     if any(placed.window.measure_quarters is None for part in windows for placed in part):
         meter = likely_meter(trunk.write(_flat(windows), progress=_told(tell, "Finding the metre")))
