@@ -16,6 +16,7 @@ and `strict_f1_<engine>_without_map` the strict one.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -310,9 +311,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("shared"), help="folder that holds eval/asap")
     parser.add_argument("--json", type=Path, help="where the figures go")
     parser.add_argument("--engines", nargs="+", default=[*OURS, "music21", "musescore"])
+    parser.add_argument("--keep", action="store_true", help="leave figures of other engines in the file as they are")
     arguments = parser.parse_args()
     results = measure_all(arguments.data / "eval" / "asap", arguments.engines)
-    report.write(figures_of(results), _rows(results), arguments.json, "Performance → notation: note F1 on ASAP")
+    figures = figures_of(results)
+    if arguments.keep and arguments.json is not None and arguments.json.exists():
+        figures = json.loads(arguments.json.read_text(encoding="utf-8"))["figures"] | figures
+    report.write(figures, _rows(results), arguments.json, "Performance → notation: note F1 on ASAP")
 
 
 if __name__ == "__main__":

@@ -262,16 +262,16 @@ class Run:
         """Train for the hours of the settings, to step `until`, or until told to stop."""
         settings, last_save = self.settings, time.monotonic()
         sums: dict[str, float] = {}
-        row_s = 0.0
+        row_s, row_steps = 0.0, 0
         while self.seconds < 3600 * settings.hours and self.step != until and not self.stopping:
             started, evaluations = time.monotonic(), int(self.seconds // settings.evaluate_s)
             for name, value in self.train_step().items():
                 sums[name] = sums.get(name, 0.0) + value
             self.seconds += time.monotonic() - started
-            row_s += time.monotonic() - started
+            row_s, row_steps = row_s + time.monotonic() - started, row_steps + 1
             if self.step % settings.log_steps == 0:
-                self._log(sums, row_s)
-                sums, row_s = {}, 0.0
+                self._log(sums, row_s, row_steps)
+                sums, row_s, row_steps = {}, 0.0, 0
             if int(self.seconds // settings.evaluate_s) > evaluations:
                 self.save()
                 log.info("step %d dev %s", self.step, self.evaluate())
@@ -280,10 +280,10 @@ class Run:
                 self.save()
         self.save()
 
-    def _log(self, sums: dict[str, float], seconds: float) -> None:
+    def _log(self, sums: dict[str, float], seconds: float, steps: int) -> None:
         settings = self.settings
-        row: dict[str, object] = {name: round(value / settings.log_steps, 5) for name, value in sums.items()}
-        row["renditions_a_second"] = round(settings.log_steps * settings.size / max(seconds, 1e-9), 2)
+        row: dict[str, object] = {name: round(value / steps, 5) for name, value in sums.items()}
+        row["renditions_a_second"] = round(steps * settings.size / max(seconds, 1e-9), 2)
         rate = round(learning_rate(self.step, self.seconds, settings), 7)
         head = {"step": self.step, "hours": round(self.seconds / 3600, 4), "rate": rate}
         curve.append(self.out / "curve.csv", head | row)
