@@ -36,21 +36,22 @@ _LAST_TICK = COARSE_STEPS * FINE_TICKS - 1
 
 # Shares at level 1, by the beginning of the kind's name: the longest that fits counts.
 _MISSED = {
-    **{"head": 0.03, "rest": 0.05, "clef": 0.04, "glyph-key": 0.03, "meter": 0.1, "barline": 0.05, "slur-end": 0.3},
-    **{"mark:staccato": 0.2, "mark:accent": 0.35, "mark:fermata": 0.12, "mark": 0.65, "tuplet": 0.7, "ottava": 0.7},
+    **{"head": 0.015, "rest": 0.06, "clef": 0.03, "glyph-key": 0.03, "meter": 0.1, "barline": 0.02, "slur-end": 0.2},
+    **{"mark:staccato": 0.15, "mark:accent": 0.08, "mark:fermata": 0.12, "mark:strong-accent": 0.12},
+    **{"mark:arpeggio": 0.25, "mark": 0.5, "tuplet": 0.4, "ottava": 0.5},
 }
-_MISSED_CLEF_CHANGES = 0.25
-_ALL_NUMBERS_MISSED = 0.7  # of the windows with any errors: the reader saw one number of a tuplet in five
+_MISSED_CLEF_CHANGES = 0.2
+_ALL_NUMBERS_MISSED = 0.3  # of the windows with any errors: many editions print a triplet's number only at first
 _INVENTED = {  # for each notehead there is
-    **{"slur-end:left": 0.03, "slur-end:right": 0.03, "mark:staccato": 0.025, "mark:accent": 0.012},
-    **{"mark:tenuto": 0.012, "mark:fermata": 0.004, "mark:arpeggio": 0.003, "mark:strong-accent": 0.003},
-    **{"tuplet-number": 0.002, "rest:16th": 0.003, "rest:quarter": 0.002, "rest:eighth": 0.002},
-    **{"clef:G": 0.002, "clef:F": 0.002},
+    **{"slur-end:left": 0.03, "slur-end:right": 0.03, "mark:staccato": 0.006, "mark:accent": 0.003},
+    **{"mark:tenuto": 0.002, "mark:fermata": 0.001, "mark:arpeggio": 0.015, "mark:strong-accent": 0.001},
+    **{"mark:trill": 0.001, "tuplet-number": 0.008},
+    **{"rest:16th": 0.001, "rest:quarter": 0.001, "rest:eighth": 0.001, "clef:G": 0.002, "clef:F": 0.002},
 }
 _TAKEN_FOR = {  # another kind, and how often
-    **{"head:black": ("head:half", 0.004), "head:half": ("head:black", 0.06), "head:whole": ("head:half", 0.06)},
+    **{"head:black": ("head:half", 0.004), "head:half": ("head:black", 0.12), "head:whole": ("head:half", 0.06)},
     **{"rest:whole": ("rest:half", 0.03), "rest:half": ("rest:whole", 0.03), "rest:quarter": ("rest:eighth", 0.01)},
-    **{"rest:eighth": ("rest:16th", 0.01), "rest:16th": ("rest:eighth", 0.03), "rest:32nd": ("rest:16th", 0.5)},
+    **{"rest:eighth": ("rest:16th", 0.01), "rest:16th": ("rest:eighth", 0.03), "rest:32nd": ("rest:16th", 0.2)},
     **{"mark:staccato": ("mark:tenuto", 0.02), "mark:tenuto": ("mark:staccato", 0.1)},
     **{"mark:strong-accent": ("mark:accent", 0.2), "slur-end:left": ("slur-end:right", 0.02)},
     **{"slur-end:right": ("slur-end:left", 0.02), "barline:double": ("barline:single", 0.5)},
@@ -68,18 +69,18 @@ class AttributeErrors:
 
 
 _ATTRIBUTES = {
-    "dots": AttributeErrors(0.12, 0.02, 0.006, 2),
-    "accidental": AttributeErrors(0.06, 0.06, 0.009, 3),
-    "stem": AttributeErrors(0.005, 0.005, 0.003, 2),
-    "flags": AttributeErrors(0.08, 0.04, 0.006, 3),
-    "beams_left": AttributeErrors(0.06, 0.04, 0.01, 3),
-    "beams_right": AttributeErrors(0.06, 0.04, 0.01, 3),
-    "ties": AttributeErrors(0.35, 0.03, 0.004, 3),
-    "size": AttributeErrors(0.2, 0.0, 0.001, 1),
+    "dots": AttributeErrors(0.05, 0.01, 0.003, 2),
+    "accidental": AttributeErrors(0.05, 0.05, 0.003, 3),
+    "stem": AttributeErrors(0.005, 0.005, 0.002, 2),
+    "flags": AttributeErrors(0.08, 0.02, 0.004, 3),
+    "beams_left": AttributeErrors(0.025, 0.03, 0.006, 3),
+    "beams_right": AttributeErrors(0.025, 0.03, 0.006, 3),
+    "ties": AttributeErrors(0.16, 0.02, 0.006, 3),
+    "size": AttributeErrors(0.3, 0.0, 0.001, 1),
     "strokes": AttributeErrors(0.6, 0.0, 0.0005, 3),
 }
-_SHIFTED = 0.02  # of the heads by a position
-_DOUBLED = 0.015  # of the heads, with another position
+_SHIFTED = 0.008  # of the heads by a position
+_DOUBLED = 0.006  # of the heads, with another position
 _PLACE_SPACES = 0.15  # standard deviation of x
 
 
