@@ -15,7 +15,8 @@ from bridge.live.note_log import ControlChange, NoteLog
 from bridge.live.reastream_port import ReaStreamPort, Route
 from bridge.worker_process import Worker
 from model_runtime.errors import MusicError
-from protocol.live import LiveEnded, LiveNote, LiveStart, LiveStarted, LiveState, OscDestination, ReaperDestination
+from protocol.live import LiveEnded, LiveNote, LiveStart, LiveStarted, LiveState
+from protocol.live_places import OscDestination, ReaperDestination
 
 STATE_FIELDS = (
     *("position", "started", "level", "peak", "latency", "latency_p95", "receiving", "packets", "lost", "doubled"),

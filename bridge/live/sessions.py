@@ -7,54 +7,33 @@ through here on its way to the doors, and is written down.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import uuid
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from bridge.access import Refused
-from bridge.channel import ChannelBroken, pack, receive_async
 from bridge.events import EventHub
 from bridge.jobs import ABANDONED_LEASE_S, Jobs
 from bridge.live.found import found_sources
 from bridge.live.keeping import NOTHING_HEARD, Keeper
 from bridge.live.live_session import LiveSession
 from bridge.live.note_log import NoteLog
-from bridge.live.reastream_port import ReaStreamPort
+from bridge.live.reastream_ports import ReaStreamPorts
+from bridge.live.session_process import ask_to_stop, end_stuck, hear_out, open_process
 from bridge.settings import Settings
 from bridge.sources import check_options
-from bridge.worker_process import Worker, WorkerEnded
-from protocol.live import (
-    LiveEnded,
-    LiveKeep,
-    LiveKept,
-    LiveSource,
-    LiveSourceInfo,
-    LiveStart,
-    LiveStarted,
-    LiveState,
-    PlayedFileSource,
-    ReaStreamSource,
-    RecordingSource,
-)
+from protocol.live import LiveEnded, LiveKeep, LiveKept, LiveSourceInfo, LiveStart, LiveStarted, LiveState
+from protocol.live_places import LiveSource, PlayedFileSource, ReaStreamSource, RecordingSource
 from protocol.messages import BytesSource, Content, LiveHeardSource, Message
 
 log = logging.getLogger(__name__)
 
-WORKER = "bridge.live.worker"
-OPEN_S = 30.0
 STOP_S = 5.0
 FILES_AT_SHUTDOWN_S = 4.0
 REMEMBERED = 20  # ended sessions of which the notes can still be asked for
-DIED = {
-    "type": "failed",
-    "code": "worker_died",
-    "message": "The live session's process was ended from outside.",
-    "hint": "What was confirmed until then was kept; start the session again.",
-}
-LISTEN_AROUND_S = 0.4  # for ReaStream senders, when asked what there is
 
 
 class LiveSessions:
@@ -72,7 +51,7 @@ class LiveSessions:
         self._events = events
         self._keeper = Keeper(jobs, events)
         self._sessions: dict[str, LiveSession] = {}
-        self._ports: dict[tuple[str, int], ReaStreamPort] = {}
+        self._ports = ReaStreamPorts()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self._left_behind = sorted(settings.live_folder.glob("*.notes"))
@@ -94,17 +73,16 @@ class LiveSessions:
         self._check_room()  # others may have come meanwhile
         session = self._new(checked, client, parent, session_name)
         try:
-            await self._open(session)
+            started = await self._open(session)
         except BaseException as error:
             await self._give_up(session)
             if isinstance(error, OSError):
                 raise Refused("internal_error", f"The live session cannot be started: {error.strerror}.") from None
             raise
-        assert session.started is not None
-        self._publish(session, session.started)
+        self._publish(session, started)
         self.renew(session)
-        self._follow(session)
-        return session.started
+        self._background(self._run(session))
+        return started
 
     def recover(self) -> None:
         """Make MIDI files of what was heard in sessions that an earlier daemon left in the middle."""
@@ -185,7 +163,7 @@ class LiveSessions:
 
     async def sources(self, kinds: list[str]) -> list[LiveSourceInfo]:
         """What could be listened to."""
-        found = await self._reastream_senders() if not kinds or "reastream" in kinds else []
+        found = await self._ports.senders() if not kinds or "reastream" in kinds else []
         return found + await found_sources([kind for kind in kinds if kind != "reastream"], all_kinds=not kinds)
 
     def abandon(self, client: str) -> None:
@@ -216,9 +194,7 @@ class LiveSessions:
         for session in self._sessions.values():
             session.log.close()
             session.log.path.unlink(missing_ok=True)
-        for port in self._ports.values():
-            await asyncio.to_thread(port.close)
-        self._ports.clear()
+        await self._ports.close()
 
     # ---- starting --------------------------------------------------------------------------------------------------
 
@@ -263,42 +239,11 @@ class LiveSessions:
         self._sessions[request.live] = session
         return session
 
-    async def _open(self, session: LiveSession) -> None:
-        packets = self._join_port(session)
-        try:
-            worker = await Worker.start(self._settings.work_folder, WORKER, [packets] if packets else [])
-        finally:
-            if packets is not None:
-                packets.close()
-        session.worker = worker
-        request = session.request.model_dump(mode="json")
-        worker.writer.write(pack({"type": "start", "request": request, "reader": self._settings.live_reader}))
-        try:
-            async with asyncio.timeout(OPEN_S):
-                answer = await receive_async(worker.reader)
-        except (ChannelBroken, TimeoutError):
-            raise Refused(
-                "internal_error", "The live session's process did not start.", "The daemon's log has the details."
-            ) from None
-        if answer["type"] != "opened":
-            raise Refused(answer["code"], answer["message"], answer["hint"])
-        fields = {name: answer[name] for name in ("source", "destinations", "reader", "look_ahead")}
-        session.started = LiveStarted(live=session.id, kind=session.request.source.kind, **fields)
-        session.state = session.state.model_copy(update={"phase": "listening", **fields})
-
-    def _join_port(self, session: LiveSession) -> Any:
-        source = session.request.source
-        if not isinstance(source, ReaStreamSource):
-            return None
-        session.port = self._port(source.host, source.port)
-        session.route, packets = session.port.join(source.identifier, source.carries)
-        return packets
-
-    def _port(self, host: str, number: int) -> ReaStreamPort:
-        port = self._ports.get((host, number))
-        if port is None:
-            port = self._ports[host, number] = ReaStreamPort(host, number)
-        return port
+    async def _open(self, session: LiveSession) -> LiveStarted:
+        packets = None
+        if isinstance(session.request.source, ReaStreamSource):
+            session.port, session.route, packets = self._ports.join(session.request.source)
+        return await open_process(session, self._settings, packets)
 
     async def _give_up(self, session: LiveSession) -> None:
         """A session that did not come to listen leaves nothing behind."""
@@ -309,27 +254,10 @@ class LiveSessions:
 
     # ---- following -------------------------------------------------------------------------------------------------
 
-    def _follow(self, session: LiveSession) -> None:
-        self._background(self._run(session))
-
     async def _run(self, session: LiveSession) -> None:
         """Hear the process out, then give the session its end."""
         assert session.worker is not None
-        try:
-            end = await self._until_end(session, session.worker)
-        except (ChannelBroken, ConnectionError):
-            end = {
-                "type": "failed",
-                "code": "worker_died",
-                "message": "The live session's process was ended.",
-                "hint": "",
-            }
-            if session.stopping:
-                end = {"type": "ended", "reason": session.stopping}
-        except Exception as error:
-            log.exception("The live session %s failed", session.id)
-            sentence = f"The live session met an error that ScoreBridge does not know ({type(error).__name__})."
-            end = {"type": "failed", "code": "internal_error", "message": sentence, "hint": ""}
+        end = await hear_out(session, session.worker, partial(self._publish, session))
         for note in session.release():
             self._publish(session, note)
         await self._end_worker(session)
@@ -337,32 +265,17 @@ class LiveSessions:
         reason = "failed" if end["type"] == "failed" else session.stopping or end["reason"]
         await self._finish(session, LiveEnded.model_validate({"live": session.id, "reason": reason, **fields}))
 
-    async def _until_end(self, session: LiveSession, worker: Worker) -> dict[str, Any]:
-        while True:
-            message = await receive_async(worker.reader)
-            match message["type"]:
-                case "notes":
-                    for note in session.hear(message):
-                        self._publish(session, note)
-                case "keys":
-                    session.press(message)
-                case "state":
-                    self._publish(session, session.stand(message))
-                case _:
-                    return message
-
     def _ask_to_stop(self, session: LiveSession, reason: str) -> None:
         session.stopping = reason
         session.state = session.state.model_copy(update={"phase": "stopping"})
         if session.worker is None:
             return
-        with contextlib.suppress(OSError):
-            session.worker.writer.write(pack({"type": "stop"}))
+        ask_to_stop(session.worker)
         asyncio.get_running_loop().call_later(STOP_S, self._end_if_stuck, session)
 
     def _end_if_stuck(self, session: LiveSession) -> None:
         if session.active and session.worker is not None and session.worker.process.poll() is None:
-            self._background(session.worker.end(WorkerEnded("stopped", "The session did not stop.")))
+            self._background(end_stuck(session.worker))
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -373,15 +286,8 @@ class LiveSessions:
         if session.worker is not None:
             await session.worker.end()
         if session.port is not None and session.route is not None:
-            session.port.leave(session.route)
-            await self._close_idle_ports()
+            await self._ports.leave(session.port, session.route)
             session.route = None
-
-    async def _close_idle_ports(self) -> None:
-        for address, port in tuple(self._ports.items()):
-            if port.idle:
-                del self._ports[address]
-                await asyncio.to_thread(port.close)
 
     async def _finish(self, session: LiveSession, ended: LiveEnded) -> None:
         """Make the files, and give the session its one end."""
@@ -433,31 +339,6 @@ class LiveSessions:
         for session in ended[:-REMEMBERED]:
             del self._sessions[session.id]
             session.log.path.unlink(missing_ok=True)
-
-    async def _reastream_senders(self) -> list[LiveSourceInfo]:
-        wanted = ReaStreamSource()
-        known = (wanted.host, wanted.port) in self._ports
-        try:
-            port = self._port(wanted.host, wanted.port)
-        except Refused as refused:
-            return [
-                LiveSourceInfo(
-                    kind="reastream", name="ReaStream", ready=False, reason=refused.message, hint=refused.hint
-                )
-            ]
-        if not known:
-            await asyncio.sleep(LISTEN_AROUND_S)
-        found = [
-            LiveSourceInfo(
-                kind="reastream",
-                source=f"reastream{'-midi' if carries == 'midi' else ''}:{identifier}",
-                name=f"ReaStream{' MIDI' if carries == 'midi' else ''}: {identifier}",
-            )
-            for carries, identifier in port.senders()
-        ]
-        await self._close_idle_ports()
-        hint = "Put ReaStream on a track in REAPER and choose to send to 127.0.0.1; the session may be started before."
-        return found or [LiveSourceInfo(kind="reastream", source="reastream", name="ReaStream: any sender", hint=hint)]
 
     def _publish(self, session: LiveSession, content: Content) -> None:
         self._events.publish(Message.of(content, parent=session.parent, session=session.session))

@@ -25,7 +25,7 @@ from bridge.channel import ChannelBroken, pack, receive
 if TYPE_CHECKING:
     from bridge.live.hearing import Hearing
     from bridge.live.sources.base import Source
-    from protocol.live import LiveSource
+    from protocol.live_places import LiveSource
 
 
 class Reporter:
@@ -106,7 +106,7 @@ def _source_and_hearing(wanted: LiveSource, reader: str, packets: socket.socket 
     from bridge.live.hearing import MidiHearing, SoundHearing
     from bridge.live.readers import opener
     from bridge.live.sources import open_source
-    from protocol.live import MidiSource, PlayedFileSource, ReaStreamSource
+    from protocol.live_places import MidiSource, PlayedFileSource, ReaStreamSource
 
     if isinstance(wanted, MidiSource) or (isinstance(wanted, ReaStreamSource) and wanted.carries == "midi"):
         return open_source(wanted, packets), MidiHearing()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.live.destinations.base import Destination
-from protocol.live import LiveDestination, OscDestination, ReaperDestination
+from protocol.live_places import LiveDestination, OscDestination, ReaperDestination
 
 
 def open_destination(wanted: LiveDestination) -> Destination:

@@ -10,7 +10,7 @@ from bridge.live.destinations.osc_out import DestinationUnavailable
 from bridge.live.heard import Heard
 from bridge.live.keyboard import Stroke
 from bridge.live.midi_system import midi_output
-from protocol.live import MidiDestination
+from protocol.live_places import MidiDestination
 
 
 class VirtualMidiPort:

@@ -14,7 +14,8 @@ from bridge.live.heard import Heard
 from bridge.live.keyboard import Stroke
 from model_runtime.errors import MusicError
 from protocol import osc
-from protocol.live import LiveNote, OscDestination, ReaperDestination
+from protocol.live import LiveNote
+from protocol.live_places import OscDestination, ReaperDestination
 
 
 class DestinationUnavailable(MusicError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from protocol.live import (
+from protocol.live_places import (
     JackSource,
     LiveSource,
     MidiSource,

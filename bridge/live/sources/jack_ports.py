@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
 
 from bridge.live.midi_system import INSTALL, quiet
-from bridge.live.sources.base import Counts, FloatArray, Item, SourceUnavailable
-from bridge.live.sources.stream import Stream
-from protocol.live import JackSource as Wanted
+from bridge.live.sources.base import SourceUnavailable
+from bridge.live.sources.driver import DriverSource
+from protocol.live_places import JackSource as Wanted
 
 
-class JackSource:
+class JackSource(DriverSource):
     """Output ports of other programs, or the hardware's inputs, mixed.
 
     Raises:
@@ -23,9 +21,8 @@ class JackSource:
     """
 
     def __init__(self, wanted: Wanted) -> None:
+        super().__init__()
         jack = jack_library()
-        self.counts = Counts()
-        self._queue: SimpleQueue[tuple[FloatArray, float]] = SimpleQueue()
         self._gone = False
         self._client = client(jack, "ScoreBridge live")
         try:
@@ -33,8 +30,7 @@ class JackSource:
         except BaseException:
             self.close()
             raise
-        self.sample_rate = int(self._client.samplerate)
-        self._stream = Stream(self.sample_rate, self.counts)
+        self._runs_at(int(self._client.samplerate))
 
     def _connect(self, jack: Any, names: list[str]) -> None:
         found = self._wanted_ports(jack, names)
@@ -66,29 +62,14 @@ class JackSource:
             mix += port.get_array()
         if len(self._inputs) > 1:
             mix /= len(self._inputs)
-        self._queue.put((mix, time.monotonic()))
+        self._put(mix)
 
     def _shut_down(self, status: Any, reason: str) -> None:
         self._gone = True
 
-    def read(self, timeout_s: float) -> list[Item]:
-        items: list[Item] = []
-        with contextlib.suppress(Empty):
-            while True:
-                samples, arrival_s = self._queue.get(timeout=timeout_s) if not items else self._queue.get_nowait()
-                self.counts.packets += 1
-                items += self._stream.take(samples, arrival_s)
-        if self._gone and not items:
+    def _check(self) -> None:
+        if self._gone:
             raise SourceUnavailable("The JACK server has ended.", hint="Start it again, then the session.")
-        return items or [*self._stream.pause(time.monotonic())]
-
-    @property
-    def receiving(self) -> bool:
-        return self._stream.receiving(time.monotonic())
-
-    @property
-    def drift_ppm(self) -> float | None:
-        return self._stream.drift_ppm
 
     def close(self) -> None:
         with contextlib.suppress(Exception):

@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.live.midi_system import midi_input, quiet
 from bridge.live.sources.base import Counts, Item, MidiEvent, SourceUnavailable
-from protocol.live import MidiSource as Wanted
+from protocol.live_places import MidiSource as Wanted
 
 OWN_PORT = "ScoreBridge live in"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bridge.live.sources.base import Block, Counts, Item, MidiEvent, SourceEnded, SourceUnavailable, mixed
 from model_runtime.modality import Audio, Clip, Performance
-from protocol.live import PlayedFileSource as Wanted
+from protocol.live_places import PlayedFileSource as Wanted
 
 BLOCK_S = 0.01
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from bridge.live.sources.base import Block, Counts, FloatArray, Item, SourceEnded, SourceUnavailable, mixed
 from model_runtime.errors import UnreadableFile
-from protocol.live import RecordingSource as Wanted
+from protocol.live_places import RecordingSource as Wanted
 
 POLL_S = 0.01
 PAUSE_S = 1.0

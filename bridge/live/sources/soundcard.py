@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from queue import Empty, SimpleQueue
 from typing import Any
 
-import numpy as np
-
 from bridge.live.midi_system import INSTALL, quiet
-from bridge.live.sources.base import Counts, FloatArray, Item, SourceUnavailable, mixed
-from bridge.live.sources.stream import Stream
-from protocol.live import SoundCardSource as Wanted
+from bridge.live.sources.base import FloatArray, SourceUnavailable, mixed
+from bridge.live.sources.driver import DriverSource
+from protocol.live_places import SoundCardSource as Wanted
 
 
-class SoundCardSource:
+class SoundCardSource(DriverSource):
     """An input of the sound card.
 
     Raises:
@@ -23,9 +19,8 @@ class SoundCardSource:
     """
 
     def __init__(self, wanted: Wanted) -> None:
+        super().__init__()
         sounddevice = sound_system()
-        self.counts = Counts()
-        self._queue: SimpleQueue[tuple[FloatArray, float]] = SimpleQueue()
         device = input_device(sounddevice, wanted.device)
         self.name = f"sound card: {device['name']}"
         channels = device["max_input_channels"]
@@ -35,8 +30,7 @@ class SoundCardSource:
                 f"{device['name']} has {channels} inputs, not {max(wanted.channels)}.", hint="Name others."
             )
         self._input = self._open(sounddevice, device)
-        self.sample_rate = round(self._input.samplerate)
-        self._stream = Stream(self.sample_rate, self.counts)
+        self._runs_at(round(self._input.samplerate))
 
     def _open(self, sounddevice: Any, device: Any) -> Any:
         try:
@@ -57,28 +51,11 @@ class SoundCardSource:
 
     def _came(self, samples: FloatArray, frames: int, times: Any, status: Any) -> None:
         # Called by PortAudio's own thread: nothing here may wait.
-        self._queue.put((mixed(samples[:, self._channels]), time.monotonic()))
+        self._put(mixed(samples[:, self._channels]))
 
-    def read(self, timeout_s: float) -> list[Item]:
-        items: list[Item] = []
-        with contextlib.suppress(Empty):
-            while True:
-                samples, arrival_s = self._queue.get(timeout=timeout_s) if not items else self._queue.get_nowait()
-                self.counts.packets += 1
-                items += self._stream.take(np.ascontiguousarray(samples), arrival_s)
-        if not items:
-            items += self._stream.pause(time.monotonic())
-            if not self._input.active:
-                raise SourceUnavailable(f"{self.name} is not there any more.", hint="Plug it in again and start anew.")
-        return items
-
-    @property
-    def receiving(self) -> bool:
-        return self._stream.receiving(time.monotonic())
-
-    @property
-    def drift_ppm(self) -> float | None:
-        return self._stream.drift_ppm
+    def _check(self) -> None:
+        if not self._input.active:
+            raise SourceUnavailable(f"{self.name} is not there any more.", hint="Plug it in again and start anew.")
 
     def close(self) -> None:
         with contextlib.suppress(Exception):

@@ -28,8 +28,8 @@ from protocol.live import (
     LiveState,
     LiveStatus,
     LiveStop,
-    ReaStreamSource,
 )
+from protocol.live_places import ReaStreamSource
 from protocol.messages import Accepted, Content, Error, LiveHeardSource, Message, Submit
 from protocol.reastream import AudioPacket, encode
 

@@ -26,9 +26,9 @@ from bridge.live.sources.reastream import ARRIVAL, ReaStreamMidiSource, ReaStrea
 from model_runtime import files
 from model_runtime.errors import UnreadableFile
 from model_runtime.modality import Note, Performance
-from protocol.live import (
+from protocol.live import LiveSourceInfo
+from protocol.live_places import (
     JackSource,
-    LiveSourceInfo,
     MidiDestination,
     MidiSource,
     PlayedFileSource,
