@@ -8,13 +8,15 @@ engraved again by MuseScore 3 (`benchmarks/olimpic.py`): every n-th line, so tha
 note is right where its measure, its onset in it, its duration and its pitch are. Which measure is which is found by the
 alignment that serves best, so that one lost barline does not fail all that follows. `ser_scan_systems` leaves out the
 metre that a cut-out system does not print. `omr_ned_scan_systems` is OMR-NED (Martinez-Sevilla et al. 2025), edits of
-the notation over its symbols in per cent, through the package `musicdiff` where it is installed.
+the notation over its symbols in per cent, through the package `musicdiff` where it is installed. `load_s` is how long
+the model takes to load, `page_peak_mb` the most memory that a process holds which reads the largest of the pages.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +43,7 @@ from model_runtime.unified.image_reader import ImageReader
 from model_runtime.unified.inference import TrunkRuntime
 from model_runtime.unified.page_reading import read_score
 
+_PAGE_PATIENCE_S = 600
 Key = tuple[Fraction, int, Fraction]
 Reader = Callable[[GreyPage], bytes | None]
 
@@ -185,13 +189,19 @@ def read_samples(reader: Reader, samples: Iterator[Sample], *, symbols: bool, di
 
 def omr_ned(ours: bytes, theirs: bytes) -> float:
     """OMR-NED in per cent: edits of the notation over its symbols."""
-    from music21 import converter
-    from musicdiff import Comparison
+    from music21 import converter, stream
     from musicdiff.annotation import AnnScore
+    from musicdiff.comparison import Comparison
 
-    scores = [AnnScore(converter.parse(data, format="musicxml")) for data in (ours, theirs)]
+    def annotated(musicxml: bytes) -> Any:
+        parsed = converter.parse(musicxml, format="musicxml")
+        if not isinstance(parsed, stream.Score):
+            raise TypeError(f"music21 made a {type(parsed).__name__} of a score")
+        return AnnScore(parsed)
+
+    scores = [annotated(data) for data in (ours, theirs)]
     _, cost = Comparison.annotated_scores_diff(*scores)
-    return 100.0 * cost / max(sum(score.notation_size() for score in scores), 1)
+    return 100.0 * float(cost) / max(sum(int(score.notation_size()) for score in scores), 1)
 
 
 def unified() -> Reader:
@@ -203,6 +213,16 @@ def unified() -> Reader:
         return result.notation.musicxml if result else None
 
     return read
+
+
+def load_and_memory(folder: Path) -> dict[str, float]:
+    """Seconds to load the model, and megabytes that reading the largest page of a folder takes."""
+    page = max(folder.glob("*/page*.png"), key=lambda path: path.stat().st_size)
+    command = [sys.executable, "-m", "benchmarks.page_memory", str(page)]
+    root = Path(__file__).parent.parent
+    finished = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, timeout=_PAGE_PATIENCE_S)
+    figures: dict[str, float] = json.loads(finished.stdout)
+    return figures
 
 
 def main() -> None:
@@ -236,6 +256,7 @@ def main() -> None:
         "page_s": pages.seconds / max(pages.samples, 1),
         "unread": float(lines.unread + systems.unread + pages.unread),
     }
+    figures |= load_and_memory(scans.resolve())
     if diffs:
         figures["omr_ned_scan_systems"] = float(np.mean(diffs))
     rows = [
