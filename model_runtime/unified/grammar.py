@@ -221,7 +221,7 @@ def _least_quarters(tokens: list[str]) -> float:
         ratio = _RATIOS.get(token, ratio)
         dots += token == "dot"
     least = float(length * (2 - Fraction(1, 2**dots)) * ratio)
-    may_follow = bool(tokens) and tokens[-1] in _TYPES
+    may_follow = bool(tokens) and tokens[-1] in _TYPES and "forward" not in tokens
     return least * _SMALLEST_RATIO if may_follow else least
 
 
@@ -275,7 +275,9 @@ class Row:
             allowed = allowed & ((rules.ratio == 0) | squeezed)
         if self._prefix and self._prefix[-1] in ("chord", "grace", "grace:slash"):
             return allowed  # what kind of note comes is still open
-        fits = (end + rules.quarters <= limit) & ~(rules.whole & (end > 0))
+        hidden = "forward" in self._prefix  # no ratio may follow its value
+        quarters = rules.quarters / _SMALLEST_RATIO if hidden else rules.quarters
+        fits = (end + quarters <= limit) & ~(rules.whole & (end > 0))
         if any(p in ("chord", "grace", "grace:slash", "backup") for p in self._prefix):
             fits |= ~rules.opens  # its own value takes no time
         if end > limit - _SHORTEST:

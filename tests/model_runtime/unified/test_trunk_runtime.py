@@ -180,6 +180,12 @@ def test_a_note_longer_than_what_remains_of_the_measure_cannot_be_written() -> N
     assert row.allowed()[INDEX["measure"]]
 
 
+def test_what_is_hidden_cannot_be_longer_than_what_remains_either() -> None:
+    row = row_after([*MEASURE, "C5", "voice:1+half", "stem:down+staff:1", "forward"])
+    assert row.allowed()[INDEX["quarter"]]
+    assert not row.allowed()[INDEX["half"]]
+
+
 def test_a_value_that_only_a_tuplet_makes_fit_must_be_one() -> None:
     voice = ["C5", "voice:1+half", "dot", "backup", "C3", "voice:5+half", "E3", "eighth", "F3", "quarter"]
     row = row_after([*MEASURE, *voice])
