@@ -20,7 +20,7 @@ class Quantiser(Engine):
     quality = 0.6
     measurements = (
         Measurement("note F1 (pitch, onset, duration, staff), beats given", "11 ASAP performances", 0.616, _BENCHMARK),
-        Measurement("the same, beats found, aligned locally", "11 ASAP performances", 0.308, _BENCHMARK),
+        Measurement("the same, beats found, aligned locally", "11 ASAP performances", 0.314, _BENCHMARK),
     )
 
     def translate(self, value: Value, options: Options, context: Context) -> Notation:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from model_runtime.engines.base import Availability, Context, Engine
+from model_runtime.engines.base import Availability, Context, Engine, Measurement
 from model_runtime.errors import InvalidValue
 from model_runtime.modality import Modality, Notation, Performance, Value
 from model_runtime.options import Options
+
+_BENCHMARK = "python -m benchmarks.notation --data DIR --json FILE"
 
 
 class UnifiedNotation(Engine):
@@ -16,7 +18,10 @@ class UnifiedNotation(Engine):
     target = Modality.NOTATION
     summary = "Reads beats, note values and hands out of played notes with the model that comes with ScoreBridge."
     quality = 0.65
-    measurements = ()
+    measurements = (
+        Measurement("note F1 (pitch, onset, duration, staff), beats given", "11 ASAP performances", 0.681, _BENCHMARK),
+        Measurement("the same, beats found, aligned locally", "11 ASAP performances", 0.462, _BENCHMARK),
+    )
 
     def availability(self) -> Availability:
         """Whether its weights are there."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-PARTS = ("trunk", "audio-reader")
+PARTS = ("trunk", "audio-reader", "image-reader", "performance-reader")
 STEPS = ("corpus", "run", "evaluate", "export")
 
 
