@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from running_daemon import RunningDaemon
+from running_reaper import APART_S
 from studio import Studio, described_roots
 
 from protocol.live_score import LiveScore
@@ -48,6 +49,12 @@ class Gig:
         self.studio.start(START)
         self.studio.reaper.until(lambda: "listens to ReaStream: band" in self.said)
 
+    def roll(self) -> tuple[float, float]:
+        """Start the transport at 32.5 s; returns when, in seconds since 1970, and how much earlier it may have been."""
+        asked = time.time()
+        self.studio.reaper.call("play", 1, 32.5, 1.0)
+        return time.time(), time.time() - asked
+
     def play(self) -> float:
         """Play the melody; returns when it began, in seconds since 1970."""
         sending, begun = Sending(self.port, packets(plucked(MELODY, SECONDS))), time.time()
@@ -79,8 +86,7 @@ def gig(studio: Studio) -> Iterator[Gig]:
 
 def test_at_stop_the_notes_lie_where_the_transport_was_when_they_sounded(gig: Gig) -> None:
     gig.begin()
-    gig.studio.reaper.call("play", 1, 32.5, 1.0)
-    started = time.time()
+    started, slack_s = gig.roll()
     begun = gig.play()
     gig.ask(STOP)
     gig.until_items(1)
@@ -88,7 +94,7 @@ def test_at_stop_the_notes_lie_where_the_transport_was_when_they_sounded(gig: Gi
     found = gig.studio.notes()
     assert [pitch for *_, pitch in found] == [pitch for _, pitch, _ in MELODY]
     for (onset_s, offset_s, _), (played_s, _, length_s) in zip(found, MELODY, strict=True):
-        assert onset_s == pytest.approx(32.5 + begun - started + played_s, abs=NEAR_S)
+        assert onset_s == pytest.approx(32.5 + begun - started + played_s, abs=NEAR_S + slack_s)
         assert offset_s - onset_s == pytest.approx(length_s, abs=0.15)
     assert len(gig.studio.reaper.project()["undo_points"]) == 1
     assert gig.ears.pressed == [pitch for _, pitch, _ in MELODY]
@@ -98,10 +104,8 @@ def test_at_stop_the_notes_lie_where_the_transport_was_when_they_sounded(gig: Gi
 
 def test_bars_lie_on_the_projects_grid_while_the_transport_plays(gig: Gig) -> None:
     gig.begin()
-    gig.studio.reaper.until(lambda: time.time() % 1 > 0.5)  # the script has seen a second begin
-    gig.studio.reaper.until(lambda: time.time() % 1 < 0.5)
-    gig.studio.reaper.call("play", 1, 32.5, 1.0)
-    started = time.time()
+    gig.studio.reaper.tick(round(2.2 / APART_S))  # the script sees two seconds begin: it knows the time
+    started, slack_s = gig.roll()
     live = gig.studio.daemon.connected.live
     session = live.sessions()[0].live
     look = LiveScore(live=session)
@@ -112,7 +116,7 @@ def test_bars_lie_on_the_projects_grid_while_the_transport_plays(gig: Gig) -> No
     # 120 to the minute in 4/4, as the project has it: what was played, 150 to the minute, would say otherwise.
     assert (bar.numerator, bar.denominator, bar.tempo) == (4, 4, 120.0)
     barline_s = 32.5 + state.started + bar.seconds - started
-    assert barline_s == pytest.approx(2.0 * round(barline_s / 2.0), abs=NEAR_S)
+    assert barline_s == pytest.approx(2.0 * round(barline_s / 2.0), abs=NEAR_S + slack_s)
     gig.ask(STOP)
     gig.studio.reaper.finish()
 

@@ -5,7 +5,7 @@ local LiveClock = {}
 LiveClock.__index = LiveClock
 
 local PLAYING = 1
-local SHARP_S = 0.25 -- how well the time is known once it is told
+local SHARP_S = 0.1 -- how well the time must be known before it is told: bars then lie within half of that
 local JUMP_S = 0.05 -- a position that is off by more is a jump: a loop, a seek, another tempo of playing
 
 local function position_in(piece, time_s) return piece.position_s + (time_s - piece.from_s) * piece.rate end
