@@ -67,6 +67,14 @@ def test_figures_that_differ_in_the_engine_share_a_line() -> None:
     assert "| `full_measures` | 100 | = 100 |" in lines
 
 
+def test_reading_scores_must_load_within_a_second_and_stay_below_a_gigabyte() -> None:
+    met = {"load_s": 1.0, "page_peak_mb": 1000.0}
+    missed = {"load_s": 1.01, "page_peak_mb": 1001.0}
+    wanted = aims("omr", met)
+    assert all(aim.is_met(name, met) for name in met for aim in wanted[name])
+    assert not any(aim.is_met(name, missed) for name in missed for aim in wanted[name])
+
+
 def test_ours_must_not_be_below_the_package_on_any_file() -> None:
     figures = {"onset_f1_basic-pitch_voice": 0.5, "onset_f1_basic_pitch_package_voice": 0.6, "hour_time_ratio": 1.0}
     wanted = aims("transcription", figures)
