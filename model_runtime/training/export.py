@@ -1,9 +1,13 @@
 """The trunk as ONNX: an encoder, and one step of the decoder with its keys and values.
 
-    python -m model_runtime.training.export --run RUN --out model_runtime/unified/weights
+    python -m model_runtime.training.export --run RUN --out model_runtime/unified/weights [--int8]
 
 Weights are stored as 16-bit floats behind a cast, which onnxruntime undoes once at load, and under the names that they
 have in `architecture.Trunk`: the files are half as large, and `weights_of` reads them back to go on training with.
+`--int8` stores matrices as 8-bit integers instead, which `weights_of` does not read; embeddings stay 16-bit floats.
+On 48 development lines of OLiMPiC, engraved again (`benchmarks.olimpic.printed_lines`, 205 measures), with the weights
+of step 12,750, it costs less than 0.1 points: SER 8.36 % instead of 8.31 % with four sequences followed, 9.00 % instead
+of 8.96 % with one. 8.5 MB instead of 14.5, the trunk's processor time 0.85 of the other's (0.53 with one sequence).
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from model_runtime.unified.inference import DECODER, ENCODER, WRITABLE
 
 _OPSET = 17
 _SMALLEST_HALVED = 256  # values: what is smaller stays as it is
+_PREPARED = "onnx.quant.pre_process"  # onnxruntime warns where a model does not say that it is
 
 
 class EncoderGraph(nn.Module):
@@ -81,7 +86,7 @@ class DecoderGraph(nn.Module):
         return scores, pointing, torch.stack(new_k), torch.stack(new_v)
 
 
-def export(trunk: Trunk, out: Path, about: dict[str, Any]) -> list[Path]:
+def export(trunk: Trunk, out: Path, about: dict[str, Any], *, int8: bool = False) -> list[Path]:
     """Write both graphs into a folder; `about` is kept with them (hours trained, figures)."""
     out.mkdir(parents=True, exist_ok=True)
     trunk.eval()
@@ -111,6 +116,8 @@ def export(trunk: Trunk, out: Path, about: dict[str, Any]) -> list[Path]:
         | {"new_keys": {1: "batch", 3: "now"}, "new_values": {1: "batch", 3: "now"}},
     )
     for path in (encoder, decoder):
+        if int8:
+            _quantise(path)
         _halve(path, {"vocabulary": fingerprint(), "config": json.dumps(c.as_dict()), "about": json.dumps(about)})
     return [encoder, decoder]
 
@@ -162,11 +169,46 @@ def _halve(path: Path, about: dict[str, str]) -> None:
     onnx.save(model, str(path))
 
 
+def _quantise(path: Path) -> None:
+    """Store the matrices that hidden states are multiplied with as 8-bit integers, scaled by column.
+
+    They are unsigned: the products of signed ones overflow on x86 processors without VNNI instructions.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    model = onnx.load(str(path))
+    _transpose_weights(model)
+    onnx.helper.set_model_props(model, {_PREPARED: "onnxruntime.quant"})
+    quantize_dynamic(
+        model, path, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, weight_type=QuantType.QUInt8
+    )
+    model = onnx.load(str(path))
+    del model.metadata_props[:]
+    onnx.save(model, str(path))
+
+
+def _transpose_weights(model: Any) -> None:
+    """Do once what the graph does with its weights at each run: only constants are quantised."""
+    from onnx import numpy_helper
+
+    graph = model.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    for node in [n for n in graph.node if n.op_type == "Transpose" and n.input[0] in weights]:
+        axes = next((list(a.ints) for a in node.attribute if a.name == "perm"), None)
+        values = np.ascontiguousarray(numpy_helper.to_array(weights[node.input[0]]).transpose(axes))
+        graph.initializer.append(numpy_helper.from_array(values, node.output[0]))
+        graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    for tensor in [t for t in graph.initializer if t.name not in used]:
+        graph.initializer.remove(tensor)
+
+
 def weights_of(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Config and weights of an exported trunk, to go on training from.
 
     Raises:
-        ValueError: it was made with another vocabulary.
+        ValueError: it was made with another vocabulary, or its weights are 8-bit integers.
     """
     import onnx
     from onnx import numpy_helper
@@ -176,6 +218,8 @@ def weights_of(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     for name in (ENCODER, DECODER):
         model = onnx.load(str(folder / name))
         about = {entry.key: entry.value for entry in model.metadata_props}
+        if any(node.op_type == "MatMulInteger" for node in model.graph.node):
+            raise ValueError(f"the weights in {folder} are 8-bit integers; training goes on from 16-bit floats")
         for tensor in model.graph.initializer:
             own = tensor.name.removesuffix(":half")
             if own.startswith("trunk."):
@@ -191,11 +235,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the trunk of a training run as ONNX.")
     parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--out", type=Path, required=True, help="folder for the two files")
+    parser.add_argument(
+        "--int8", action="store_true", help="matrices as 8-bit integers: smaller, no longer to be trained"
+    )
     arguments = parser.parse_args()
     trunk, state = load_trunk(arguments.run / "checkpoint.pt")
     about = {"step": state["step"], "windows": state["windows"], "hours": round(state["seconds"] / 3600, 2)}
     about["beam_groups"] = True  # `tokens/beam_groups.py`: training shows them, so reading must
-    for path in export(trunk, arguments.out, about):
+    for path in export(trunk, arguments.out, about, int8=arguments.int8):
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
 
 

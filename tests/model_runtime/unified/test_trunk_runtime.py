@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,8 @@ from model_runtime.tokens.lmx_reader import read_lmx
 from model_runtime.tokens.notes import NoteToken
 from model_runtime.tokens.notes import compound as note_compound
 from model_runtime.tokens.shorthand import expand
-from model_runtime.tokens.vocabulary import SYMBOLS
-from model_runtime.training.export import export
+from model_runtime.tokens.vocabulary import END_ID, SYMBOLS, ids_of
+from model_runtime.training.export import export, weights_of
 from model_runtime.unified.architecture import Stepper, Trunk, TrunkConfig, symbol_id
 from model_runtime.unified.grammar import Row, table
 from model_runtime.unified.inference import WRITABLE, TrunkRuntime, Window
@@ -84,6 +85,57 @@ def test_free_decoding_is_the_same_with_torch_and_without(trunk: Trunk, folder: 
     assert tuple(ours) == written.symbols
     assert len(written.symbols) > 3
     assert written.pointers.max() < len(window.ids)
+
+
+@pytest.fixture(scope="module")
+def sure(trunk: Trunk) -> tuple[Trunk, list[Window], list[tuple[str, ...]]]:
+    """A trunk that has learned what two windows say by heart, the windows, and what they say."""
+    windows = [glyph_window(GLYPHS), glyph_window(GLYPHS[:3])]
+    says = [(*MEASURE, "C5", "voice:1+half", "stem:up+staff:1"), (*MEASURE[:2], "D5", "voice:1", "quarter")]
+    sure = copy.deepcopy(trunk).train()
+    optimiser = torch.optim.Adam(sure.parameters(), 0.01)
+    start, end = symbol_id("to", "notation"), END_ID
+    for _ in range(40):
+        for window, symbols in zip(windows, says, strict=True):
+            target = torch.tensor([[start, *ids_of(symbols), end]])
+            ids, places = torch.from_numpy(window.ids[None]), torch.from_numpy(window.places[None])
+            memory, mask = sure.encode(ids, places, symbol_id("from", "image"), start)
+            hidden, _ = sure.decode(target[:, :-1], memory, mask)
+            expected = torch.tensor([WRITABLE.index(i) for i in target[0, 1:].tolist()])
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(sure.logits(hidden[0], torch.tensor(WRITABLE)), expected).backward()
+            optimiser.step()
+    return sure.eval(), windows, says
+
+
+def bytes_of_matrices(path: Path) -> int:
+    import onnx
+
+    tensors = [t for t in onnx.load(str(path)).graph.initializer if not re.search("embedding|position", t.name)]
+    return sum(onnx.numpy_helper.to_array(tensor).nbytes for tensor in tensors)
+
+
+def test_weights_as_8_bit_integers_are_smaller_and_write_the_same(
+    sure: tuple[Trunk, list[Window], list[tuple[str, ...]]], tmp_path: Path
+) -> None:
+    trained, windows, says = sure
+    written, sizes = [], []
+    for name, int8 in (("half", False), ("int8", True)):
+        sizes.append(sum(map(bytes_of_matrices, export(trained, tmp_path / name, {}, int8=int8))))
+        written.append(TrunkRuntime(tmp_path / name, threads=1).write(windows, constrained=False))
+    assert sizes[1] < 0.75 * sizes[0]
+    assert [w.symbols for w in written[0]] == [w.symbols for w in written[1]] == says
+    for half, quantised in zip(*written, strict=True):
+        assert np.abs(half.probabilities - quantised.probabilities).max() < 0.1
+        assert not np.array_equal(half.probabilities, quantised.probabilities)
+
+
+def test_training_does_not_go_on_from_8_bit_integers(trunk: Trunk, folder: Path, tmp_path: Path) -> None:
+    export(trunk, tmp_path, {}, int8=True)
+    with pytest.raises(ValueError, match="8-bit integers"):
+        weights_of(tmp_path)
+    _, weights = weights_of(folder)
+    assert all(torch.equal(weights[name], parameter) for name, parameter in trunk.named_parameters() if name in weights)
 
 
 def test_windows_of_unlike_length_are_decoded_together_as_alone(folder: Path) -> None:
