@@ -158,6 +158,8 @@ def by_verovio(
     for i, measure in enumerate(part.findall("measure")):
         for j, note in enumerate(measure.findall("note")):
             note.set("id", f"m{i}-{j}")
+    if rng.random() < 0.5:
+        engrave.show_tuplet_numbers(part)
     if not toolkit.loadData(engrave.document(part)):
         return []
     count = toolkit.getPageCount()

@@ -7,6 +7,7 @@ the number of measures and everything else that cannot be seen stays outside.
 
 from __future__ import annotations
 
+import copy
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -45,18 +46,22 @@ _MARKS = {
 _PLACE = re.compile(r"translate\((-?[\d.]+)[, ]+(-?[\d.]+)\)")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _HALF_HEAD_SPACES = 0.6
+REPEAT_DOTS = ("E043", "E044")
+_NUMBERED = 0.5  # share of the engravings with numbers at tuplets whose number the score hides
 _SMALLEST_TYPES = NOTE_TYPES.index("quarter")
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a page is set: a music font, the page's width and the spacing, in Verovio's units."""
+    """How a page is set: a music font, the page's width and the spacing, in Verovio's units; and whether tuplets whose
+    number the score hides are numbered all the same (`show_tuplet_numbers`)."""
 
     font: str = "Leipzig"
     page_width: int = 1800
     spacing_linear: float = 0.25
     spacing_non_linear: float = 0.6
     spacing_staff: int = 12
+    tuplet_numbers: bool = False
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Style:
@@ -67,6 +72,7 @@ class Style:
             float(rng.uniform(0.2, 0.32)),
             float(rng.uniform(0.5, 0.7)),
             int(rng.integers(8, 18)),
+            bool(rng.random() < _NUMBERED),
         )
 
 
@@ -109,8 +115,16 @@ def document(part: ET.Element) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
+def show_tuplet_numbers(score: ET.Element) -> None:
+    """Print, in place, the tuplets that a score hides: editions number the first few of a row or all of them. What has
+    `show-number="none"` stays without."""
+    for notations in score.iter("notations"):
+        if notations.find("tuplet") is not None:
+            notations.attrib.pop("print-object", None)
+
+
 class Engraver:
-    """Engraves one part in any number of styles; reading it in happens once."""
+    """Engraves one part in any number of styles; it is read in again only where other tuplets are to be numbered."""
 
     def __init__(self, part: ET.Element) -> None:
         import verovio
@@ -125,11 +139,19 @@ class Engraver:
         )
         self._notes = {str(n.get("id")): n for n in part.iter("note")}
         self._ids = [[str(n.get("id")) for n in measure.findall("note")] for measure in part]
-        self._loaded = bool(self._toolkit.loadData(document(part)))
+        numbered = copy.deepcopy(part)
+        show_tuplet_numbers(numbered)
+        self._documents = {False: document(part), True: document(numbered)}  # the part may change from here on
+        self._read, self._loaded = "", False
+
+    def _load(self, text: str) -> bool:
+        if text != self._read:
+            self._read, self._loaded = text, bool(self._toolkit.loadData(text))
+        return self._loaded
 
     def engrave(self, style: Style) -> list[EngravedMeasure]:
         """Every measure of the part in this style; empty where Verovio cannot draw it or numbers measures otherwise."""
-        if not self._loaded:
+        if not self._load(self._documents[style.tuplet_numbers]):
             return []
         self._toolkit.setOptions(
             {
@@ -175,7 +197,7 @@ class _System:
         for index, group in enumerate(groups):
             self._read_measure(index, group)
         for group in system.iter("g"):
-            name = group.get("class", "")
+            name = group.get("class", "").split(" ")[0]  # what goes on from the line before is "slur id-… spanning"
             if name == "slur":
                 self._read_slur(group)
             elif name == "octave":
@@ -318,7 +340,7 @@ class _System:
 
     def _read_barline(self, index: int, group: ET.Element) -> None:
         strokes = sorted((_numbers(p)[0], float(p.get("stroke-width", "0"))) for p in group.findall(".//path"))
-        dots = [float(e.get("cx", "0")) for e in group.findall(".//ellipse")]
+        dots = [x for code, x, _ in _uses(group) if code in REPEAT_DOTS]
         if not strokes:
             return
         first, last = strokes[0][0], strokes[-1][0]
@@ -343,8 +365,7 @@ class _System:
             if digits:
                 self._place(index, "tuplet-number", uses[0][1], uses[0][2], number=min(int(digits), 32))
         for bracket in group.findall("g[@class='tupletBracket']"):
-            points = [n for p in bracket.findall(".//path") for n in _numbers(p)]
-            points += [float(n) for p in bracket.findall(".//polygon") for n in _NUMBER.findall(p.get("points", ""))]
+            points = drawn_points(bracket)
             if points:
                 height = points[1]
                 self._place(index, "tuplet-bracket:left", min(points[::2]), height)
@@ -361,7 +382,7 @@ class _System:
         places = [(x, y) for _, x, y in _uses(group)]
         texts = "".join(group.itertext())
         places += [(float(t.get("x", "0")), float(t.get("y", "0"))) for t in group.iter("text") if t.get("x")]
-        points = [n for p in group.findall(".//path") + group.findall(".//line") for n in _numbers(p)]
+        points = drawn_points(group)
         if not places and not points:
             return
         x, y = places[0] if places else (points[0], points[1])
@@ -419,6 +440,14 @@ def _uses(group: ET.Element) -> Iterator[tuple[str, float, float]]:
 
 def _numbers(path: ET.Element) -> list[float]:
     return [float(number) for number in _NUMBER.findall(path.get("d", ""))]
+
+
+def drawn_points(group: ET.Element) -> list[float]:
+    """x and y in turn of all points of what a group draws with lines."""
+    points = [n for p in group.findall(".//path") + group.findall(".//line") for n in _numbers(p)]
+    for shape in group.findall(".//polygon") + group.findall(".//polyline"):
+        points += [float(n) for n in _NUMBER.findall(shape.get("points", ""))]
+    return points
 
 
 def _staff_lines(measure: ET.Element) -> list[tuple[float, float, _Staff]]:

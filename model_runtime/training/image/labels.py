@@ -35,7 +35,6 @@ _SIGNS = {
     "E267": "natural-flat",
     "E268": "natural-sharp",
 }
-_REPEAT_DOTS = ("E043", "E044")
 _MIDDLE = 0.5
 
 
@@ -298,7 +297,7 @@ class _SystemLabels:
 
     def _read_barline(self, group: ET.Element) -> None:
         strokes = sorted((engrave._numbers(p)[0], float(p.get("stroke-width", "0"))) for p in group.findall(".//path"))
-        dots = [x for code, x, _ in engrave._uses(group) if code in _REPEAT_DOTS]
+        dots = [x for code, x, _ in engrave._uses(group) if code in engrave.REPEAT_DOTS]
         dashed = any(p.get("stroke-dasharray") for p in group.findall(".//path"))
         if not strokes:
             return
@@ -325,7 +324,7 @@ class _SystemLabels:
             if digits:
                 self._add("tuplet-number", uses[0][1], uses[0][2], number=min(int(digits), 32))
         for bracket in group.findall("g[@class='tupletBracket']"):
-            points = _points(bracket)
+            points = engrave.drawn_points(bracket)
             if points:
                 self._add("tuplet-bracket:left", min(points[::2]), points[1])
                 self._add("tuplet-bracket:right", max(points[::2]), points[1])
@@ -341,7 +340,7 @@ class _SystemLabels:
         places = [(x, y) for _, x, y in engrave._uses(group)]
         texts = "".join(group.itertext())
         places += [(float(t.get("x", "0")), float(t.get("y", "0"))) for t in group.iter("text") if t.get("x")]
-        points = _points(group)
+        points = engrave.drawn_points(group)
         if not places and not points:
             return
         x, y = places[0] if places else (points[0], points[1])
@@ -349,13 +348,6 @@ class _SystemLabels:
         sign = ("15m" if "15" in texts else "8v") + ("a" if y < self._height(staff) else "b")
         self._add(f"ottava:{sign}", x, y)
         self._add("ottava:end", max(points[::2], default=x), y)
-
-
-def _points(group: ET.Element) -> list[float]:
-    points = [n for p in group.findall(".//path") + group.findall(".//line") for n in engrave._numbers(p)]
-    for polygon in group.findall(".//polygon") + group.findall(".//polyline"):
-        points += [float(n) for n in engrave._NUMBER.findall(polygon.get("points", ""))]
-    return points
 
 
 def _sign_at(group: ET.Element) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from model_runtime.engraving.raster import grey_page
 from model_runtime.modality import GreyPage
 from model_runtime.tokens.score import two_staved_part
-from model_runtime.training.engrave import FONTS, share_beams
+from model_runtime.training.engrave import FONTS, share_beams, show_tuplet_numbers
 from model_runtime.training.image.labels import PageLabels, number_notes, page_labels
 
 _UNIT = 9  # half a staff space in Verovio's units
@@ -57,6 +57,8 @@ def printed_score(root: ET.Element, rng: np.random.Generator) -> ET.Element | No
             for lyric in note.findall("lyric"):
                 note.remove(lyric)
     _vary(result, rng)
+    if rng.random() < 0.5:
+        show_tuplet_numbers(result)
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
 
@@ -104,3 +105,28 @@ def seen_folder(corpus_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
         target.parent.mkdir(exist_ok=True)
         np.savez_compressed(target, **arrays)
     return folder
+
+
+def triplets(hidden: str = "") -> str:
+    """A measure in which four triplets stand over a whole note."""
+    ratio = "<time-modification><actual-notes>3</actual-notes><normal-notes>2</normal-notes></time-modification>"
+    first = note("C5", "eighth", 2, 1, 1, extra=ratio)
+    first = first.replace("</note>", f'<notations{hidden}><tuplet type="start" bracket="yes"/></notations></note>')
+    last = note("E5", "eighth", 2, 1, 1, extra=ratio)
+    last = last.replace("</note>", f'<notations{hidden}><tuplet type="stop"/></notations></note>')
+    return 4 * (first + note("D5", "eighth", 2, 1, 1, extra=ratio) + last) + "<backup><duration>24</duration></backup>"
+
+
+@pytest.fixture
+def tuplets() -> ET.Element:
+    """Measures with triplets that are numbered, hidden, and shown without a number; the second one is repeated."""
+    first = FIRST.replace("<divisions>2", "<divisions>6")
+    low = note("C3", "whole", 24, 2, 5)
+    repeat = '<barline location="right"><bar-style>light-heavy</bar-style><repeat direction="backward"/></barline>'
+    without = triplets().replace('bracket="yes"', 'bracket="yes" show-number="none"')
+    bodies = [first + triplets(), triplets(' print-object="no"'), without]
+    ends = ["", repeat, ""]
+    measures = "".join(f"<measure>{body}{low}{end}</measure>" for body, end in zip(bodies, ends, strict=True))
+    from model_runtime.tokens.score import visible_part
+
+    return visible_part(ET.fromstring(f'<part id="P1">{measures}</part>'))

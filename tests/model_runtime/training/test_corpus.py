@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from model_runtime.tokens.glyphs import compound
 from model_runtime.tokens.lmx import lmx_measures
 from model_runtime.tokens.score import heads, two_staved_part, visible_part
-from model_runtime.tokens.vocabulary import END_ID, MORE_ID, symbols_of
+from model_runtime.tokens.vocabulary import END_ID, MORE_ID, ids_of, symbols_of
 from model_runtime.training.corpus import build, read_index, root_of
 from model_runtime.training.dataset import Corpus, dev_examples, image_example, performance_example
-from model_runtime.training.engrave import Engraver, Style
+from model_runtime.training.engrave import EngravedMeasure, Engraver, Style
 from model_runtime.training.roundtrip import compare
+from model_runtime.training.tuplet_numbers import missing_numbers
 
 
 @pytest.fixture
@@ -108,6 +111,61 @@ def test_fonts_and_spacings_change_places_but_not_what_is_seen(part: ET.Element)
         heads_a = sorted((n, g.kind, g.position) for g, n in zip(a.glyphs, a.notes, strict=True) if n >= 0)
         heads_b = sorted((n, g.kind, g.position) for g, n in zip(b.glyphs, b.notes, strict=True) if n >= 0)
         assert heads_a == heads_b
+
+
+def test_tuplets_that_the_score_hides_are_numbered_in_the_styles_that_say_so(tuplets: ET.Element) -> None:
+    engraver = Engraver(tuplets)
+    drawn_twice = [engraver.engrave(Style()) for _ in range(2)]
+    numbered = engraver.engrave(Style(tuplet_numbers=True))
+    again = engraver.engrave(Style())
+    for plain in (*drawn_twice, again):
+        assert [kinds_of(m)["tuplet-number"] for m in plain] == [4, 0, 0]
+    assert [kinds_of(m)["tuplet-number"] for m in numbered] == [4, 4, 0]
+    assert all(g.number == 3 for m in numbered for g in m.glyphs if g.kind == "tuplet-number")
+    assert [m.whole for m in numbered] == [True] * 3
+    assert tuplets.find(".//notations[@print-object='no']") is not None  # what is written stays as it was
+    flags = {Style.random(np.random.default_rng(seed)).tuplet_numbers for seed in range(20)}
+    assert flags == {True, False}
+
+
+def test_a_number_that_is_drawn_is_not_added_again_in_training(tuplets: ET.Element) -> None:
+    measures = lmx_measures(tuplets)
+    added = {}
+    for numbers in (False, True):
+        engraved = Engraver(tuplets).engrave(Style(tuplet_numbers=numbers))
+        added[numbers] = []
+        for measure, drawn in zip(measures, engraved, strict=True):
+            rows = {note: row for row, note in enumerate(drawn.notes) if note >= 0}
+            ids = np.array([compound(glyph) for glyph in drawn.glyphs], np.int64)
+            x = np.array([glyph.x for glyph in drawn.glyphs])
+            shows = [rows.get(note, -1) for note in measure.notes]
+            added[numbers].append(len(missing_numbers(ids_of(measure.tokens), shows, ids, x)))
+    assert added == {False: [0, 4, 4], True: [0, 0, 4]}
+
+
+def test_brackets_of_tuplets_and_repeats_are_seen(tuplets: ET.Element) -> None:
+    first, second, last = (kinds_of(m) for m in Engraver(tuplets).engrave(Style()))
+    assert first["tuplet-bracket:left"] == first["tuplet-bracket:right"] == 4
+    assert first["barline:single"] == 1
+    assert second["barline:repeat-end"] == 1 and not second["barline:final"]
+    assert not last["barline:repeat-end"]
+
+
+def test_a_slur_over_two_lines_ends_on_both(part: ET.Element) -> None:
+    notes = [n for n in part.iter("note") if n.findtext("pitch/step") and n.get("print-object") != "no"]
+    for slur in part.iter("notations"):
+        slur.clear()
+    for note_, kind in ((notes[0], "start"), (notes[-1], "stop")):
+        ET.SubElement(ET.SubElement(note_, "notations"), "slur", {"type": kind, "number": "1"})
+    engraved = Engraver(visible_part(part)).engrave(Style(page_width=1200))
+    lines = 1 + engraved[-1].system
+    assert lines > 1
+    for end in ("left", "right"):
+        assert [m.system for m in engraved for g in m.glyphs if g.kind == f"slur-end:{end}"] == list(range(lines))
+
+
+def kinds_of(measure: EngravedMeasure) -> Counter[str]:
+    return Counter(glyph.kind for glyph in measure.glyphs)
 
 
 def test_a_performance_holds_each_sounding_note_once(corpus_folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from model_runtime.tokens.glyphs import Glyph, compound
@@ -32,6 +34,19 @@ def test_the_number_stands_over_the_middle_of_the_notes() -> None:
 def test_a_number_of_the_other_staff_is_not_this_ones() -> None:
     ids, x = arrays([*HEADS, Glyph("tuplet-number", 13.0, 1, 13, number=3)])
     assert len(missing_numbers(ids_of(LMX), ROWS, ids, x)) == 1
+
+
+def test_a_number_between_the_staves_may_stand_nearer_to_the_other_one() -> None:
+    between = Glyph("tuplet-number", 13.4, 1, -6, number=3)
+    ids, x = arrays([*HEADS, between])
+    assert not missing_numbers(ids_of(LMX), ROWS, ids, x)
+    ids, x = arrays([*HEADS, replace(between, number=5)])
+    assert len(missing_numbers(ids_of(LMX), ROWS, ids, x)) == 1
+    upper = [replace(head, staff=1, x=head.x + 0.2) for head in HEADS]
+    both = [*ids_of(LMX), *ids_of([symbol.replace("staff:2", "staff:1") for symbol in LMX])]
+    rows = [*ROWS, *[row + 3 for row in ROWS]]
+    ids, x = arrays([*HEADS, *upper, between])
+    assert [g.staff for g in missing_numbers(both, rows, ids, x)] == [2]  # it is that of the upper staff's notes
 
 
 def test_notes_without_ends_of_a_tuplet_get_none() -> None:
