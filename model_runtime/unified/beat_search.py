@@ -6,6 +6,7 @@ time that a way takes. What a chord says of its position comes from the network 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -55,6 +56,12 @@ PRIOR_SHARE = 0.3
 
 LEVEL_MARGIN = 1.2
 """How many times likelier beats of half or twice the length must be to be taken instead."""
+
+USUAL_BEAT_S, USUAL_OCTAVES = 0.6, 0.8
+"""Beats that people would tap: near 100 a minute, with this spread (after Parncutt 1994)."""
+
+FEW_CHORDS = 64
+"""Up to so many chords what is usual counts in full, beyond that in proportion less."""
 
 HELD_SIGMA, HELD_LIMIT = 0.12, 8.0
 """Spread (natural logarithm) and largest cost of a beat's length that is held."""
@@ -161,7 +168,7 @@ def likeliest_level(period: Features, beats_s: Floats) -> float:
     """By how much beats that were found should be longer: 1, 2 or a half.
 
     A way through the positions prefers few and strong ones, for those are surest; asked for the length of a beat
-    alone, the network has no such leaning.
+    alone, the network has no such leaning. What people would tap decides where little was heard.
 
     Args:
         period: What it says of each chord, shape (T, PERIODS).
@@ -169,18 +176,27 @@ def likeliest_level(period: Features, beats_s: Floats) -> float:
     """
     shares = {}
     rows = np.arange(len(beats_s))[:, None]
+    weight = min(1.0, FEW_CHORDS / len(beats_s))
     for level in (0.5, 1.0, 2.0):
         place = np.rint(PERIOD_OCTAVE * np.log2(level * beats_s / SHORTEST_PERIOD_S)).astype(np.int64)
         near = place[:, None] + np.arange(-2, 3)
         said = np.exp(period[rows, np.clip(near, 0, PERIODS - 1)]) * ((near >= 0) & (near < PERIODS))
-        shares[level] = float(said.sum(axis=1).mean()) * (LEVEL_MARGIN if level == 1.0 else 1.0)
+        unusual = np.log2(level * float(np.median(beats_s)) / USUAL_BEAT_S) / USUAL_OCTAVES
+        share = float(said.sum(axis=1).mean()) * math.exp(-0.5 * unusual * unusual * weight)
+        shares[level] = share * (LEVEL_MARGIN if level == 1.0 else 1.0)
     return max(shares, key=lambda level: shares[level])
 
 
 def likeliest_meter(read: ReadBeats, kept: Ints) -> MeterPrior:
-    """The metre that most of the probability is given to, over all chords."""
+    """The metre that most of the probability is given to, over all chords.
+
+    Of little music two and four count together against three: that they are hard to tell apart says nothing for three.
+    """
     said = np.exp(read.bar[kept]).mean(axis=0)
     totals = [float(said[a:b].sum()) for a, b in pairwise(BAR_STARTS)]
+    two, three, four = (BARS.index((beats, False)) for beats in (2, 3, 4))
+    if len(kept) <= FEW_CHORDS and totals[two] + totals[four] > totals[three]:
+        totals[three] = 0.0
     phases = np.exp(read.phase[kept])
     compound = phases[:, len(SIMPLE_PHASES) : ORNAMENT].sum() > phases[:, : len(SIMPLE_PHASES)].sum()
     best = max((i for i, (_, dotted) in enumerate(BARS) if dotted == compound), key=lambda i: totals[i])
