@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model_runtime.engines.base import Availability, Context, Engine
+from model_runtime.engines.base import Availability, Context, Engine, Measurement
 from model_runtime.errors import EngineUnavailable, InvalidValue, UnreadableFile
 from model_runtime.modality import Modality, Notation, ScoreImage, Value
 from model_runtime.options import Options
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from model_runtime.unified.image_reader import ImageReader
     from model_runtime.unified.inference import TrunkRuntime
 
+_BENCHMARK = "python -m benchmarks.omr --data DIR --json FILE --lines 80"
+
 
 class UnifiedImage(Engine):
     """Finds staves and glyphs with the image reader, and writes them as music with the trunk."""
@@ -22,7 +24,14 @@ class UnifiedImage(Engine):
     source = Modality.SCORE_IMAGE
     target = Modality.NOTATION
     summary = "Reads printed piano music: staves, notes and signs, then voices and rhythm, measure by measure."
-    quality = 0.5
+    quality = 0.85
+    measurements = (
+        Measurement("symbol error rate, per cent", "80 OLiMPiC lines engraved by MuseScore 3", 11.1, _BENCHMARK),
+        Measurement(
+            "note F1 (pitch, onset in measure, duration)", "119 systems of printed editions", 0.875, _BENCHMARK
+        ),
+        Measurement("the same", "24 pages of them", 0.862, _BENCHMARK),
+    )
 
     def __init__(self) -> None:
         self._reader: ImageReader | None = None

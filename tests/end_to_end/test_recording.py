@@ -62,6 +62,8 @@ def test_a_recording_comes_back_as_its_notes_its_score_its_picture_and_sound(dae
     notation = files.read(results["musicxml"])
     assert isinstance(notation, Notation)
     assert notation.root.findtext(".//key/fifths") == "1"
+    assert len(notation.root.findall(".//measure")) == 4
+    assert (notation.root.findtext(".//time/beats"), notation.root.findtext(".//time/beat-type")) == ("4", "4")
 
     picture = files.read(results["png"])
     assert isinstance(picture, ScoreImage)
