@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -118,7 +118,7 @@ def windows_of(
     """
     result: list[PlacedWindow] = []
     head = Head(meter=meter)
-    for number, line in enumerate(lines):
+    for number, line in enumerate(_with_ended_ottavas(lines)):
         usual = _USUAL_CLEFS.get(line.staves, {})
         head.clefs = {staff: head.clefs.get(staff, clef) for staff, clef in usual.items()}
         for left, measures in _grouped(measures_of(line), most_measures):
@@ -130,6 +130,29 @@ def windows_of(
             head.pass_over(glyphs)
             result.append(_placed(glyphs, left, len(measures), before, at_start, opening, number, line.staves))
     return result
+
+
+def _with_ended_ottavas(lines: Sequence[Line]) -> list[Line]:
+    """Lines without octave signs whose end is not seen, there or on the next line, and without ends of nothing.
+
+    A sign that is believed moves every note until its end: one read into a word, or whose end is missed, would spoil
+    the rest of the piece. To miss one spoils what stands under it.
+    """
+    believed: set[int] = set()
+    for staff in {glyph.staff for line in lines for glyph in line.glyphs}:
+        marks = [
+            (number, glyph)
+            for number, line in enumerate(lines)
+            for glyph in sorted(line.glyphs, key=lambda g: g.x)
+            if glyph.staff == staff and glyph.kind.startswith("ottava:")
+        ]
+        for (begun, sign), (ended, end) in pairwise(marks):
+            if sign.kind != "ottava:end" and end.kind == "ottava:end" and ended <= begun + 1:
+                believed |= {id(sign), id(end)}
+    return [
+        replace(line, glyphs=tuple(g for g in line.glyphs if not g.kind.startswith("ottava:") or id(g) in believed))
+        for line in lines
+    ]
 
 
 def measures_of(line: Line) -> list[tuple[float, list[Glyph]]]:

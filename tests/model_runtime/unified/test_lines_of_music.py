@@ -133,3 +133,19 @@ def test_one_voice_that_was_read_too_long_does_not_outvote_the_others() -> None:
 def test_a_line_of_nothing_gives_no_window() -> None:
     assert windows_of([Line((), 2), Line(HEAD, 2)]) == []
     assert windows_of([Line(tuple(replace(h, probability=0) for h in heads(4)), 1)])[0].window.measures == 1
+
+
+def test_an_octave_sign_holds_to_its_end_and_one_without_an_end_is_not_believed() -> None:
+    sign, end = Glyph("ottava:8va", 9.0, 1, 14), Glyph("ottava:end", 22.0, 1, 14)
+    music = (*HEAD, METER, *heads(8.0, 10.0, 20.0, 30.0), bar(18.0), bar(28.0), bar(38.0))
+
+    def octaves(*lines: tuple[Glyph, ...]) -> list[dict[int, int]]:
+        return [placed.head.ottavas for placed in windows_of([Line(glyphs, 2) for glyphs in lines])]
+
+    assert octaves((*music, sign, end)) == [{}, {1: 1}, {}]
+    assert octaves((*music, sign), (*music, end))[1:4] == [{1: 1}] * 3
+    assert octaves((*music, sign), (*music, end))[5] == {}
+    assert octaves((*music, sign)) == [{}] * 3
+    assert not any(octaves((*music, sign), music, (*music, end)))
+    (first, *_) = windows_of([Line((*music, sign), 2)])
+    assert "ottava:8va" not in [glyph.kind for glyph in glyphs_of(first)]
