@@ -28,9 +28,9 @@ class UnifiedImage(Engine):
     measurements = (
         Measurement("symbol error rate, per cent", "80 OLiMPiC lines engraved by MuseScore 3", 11.1, _BENCHMARK),
         Measurement(
-            "note F1 (pitch, onset in measure, duration)", "119 systems of printed editions", 0.875, _BENCHMARK
+            "note F1 (pitch, onset in measure, duration)", "119 systems of printed editions", 0.879, _BENCHMARK
         ),
-        Measurement("the same", "24 pages of them", 0.862, _BENCHMARK),
+        Measurement("the same", "24 pages of them", 0.891, _BENCHMARK),
     )
 
     def __init__(self) -> None:
