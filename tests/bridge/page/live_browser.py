@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.remote.webelement import WebElement
 
@@ -177,8 +178,16 @@ class LivePage:
         return [str(entry["message"]) for entry in self.driver.get_log("browser")]
 
     def choose(self, selector: str, value: str) -> None:
-        """Choose an option as a person would: the page hears of it."""
-        self.find(f'{selector} option[value="{value}"]').click()
+        """Choose an option as a person would: the page hears of it. In a list that was just drawn anew, once more."""
+
+        def chosen() -> bool:
+            try:
+                self.find(f'{selector} option[value="{value}"]').click()
+            except (NoSuchElementException, StaleElementReferenceException):
+                return False
+            return self.find(selector).get_property("value") == value
+
+        wait_for(f"{value} in {selector}", chosen)
 
     def colours_in_roll(self) -> set[tuple[int, int, int]]:
         """The colours of the piano roll's pixels."""
