@@ -49,6 +49,7 @@ from model_runtime.training.editions import (
 )
 from model_runtime.training.engrave import EngravedMeasure, Engraver, Style, share_beams
 from model_runtime.training.glyph_matching import differences, match
+from model_runtime.training.image.dataset import totals
 from model_runtime.training.image.degrade import Damage
 from model_runtime.training.image.pages import strew
 from model_runtime.training.seen_errors import errors_table
@@ -397,14 +398,6 @@ def _engrave(task: Task, edition: str, seeds: Sequence[int], fonts: Sequence[Pat
         result = f"{type(error).__name__}: {error}"[:100]
     times = os.times()
     pipe.send((result, times.user + times.system + times.children_user + times.children_system))
-
-
-def totals(folder: Path) -> dict[str, int]:
-    """What was counted over all scores of a folder."""
-    sums: Counter[str] = Counter()
-    for path in folder.glob("*.json"):
-        sums.update(json.loads(path.read_text(encoding="utf-8")))
-    return dict(sums)
 
 
 def main() -> None:
