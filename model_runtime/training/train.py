@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from model_runtime.tokens.vocabulary import NOTATION_IDS, PAD_ID, SYMBOLIC_SIZE, fingerprint
 from model_runtime.training import curve
+from model_runtime.training.checkpoint import write_checkpoint
 from model_runtime.training.corpus import TRAINING_SPLITS
 from model_runtime.training.dataset import KINDS, Batch, batches, corpora
 from model_runtime.training.evaluate import measured
@@ -228,12 +229,7 @@ class Run:
             **{"step": self.step, "pool": self.pool, "batch": self.batch, "windows": self.windows, "places": places},
             **{"seconds": self.seconds, "random": torch.get_rng_state()},
         }
-        temporary = self.out / "checkpoint.partial"
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.out / "checkpoint.pt")
+        write_checkpoint(state, self.out)
 
     def next_batch(self) -> Batch:
         """The batch that comes next; the run then stands behind it."""

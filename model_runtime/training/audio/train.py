@@ -14,7 +14,6 @@ import fcntl
 import json
 import logging
 import math
-import os
 import signal
 import time
 from dataclasses import asdict, dataclass
@@ -28,6 +27,7 @@ from torch import Tensor
 from model_runtime.training import curve
 from model_runtime.training.audio.dataset import Batch, StoredClip, batch, clips_there
 from model_runtime.training.audio.evaluate import measured
+from model_runtime.training.checkpoint import write_checkpoint
 from model_runtime.unified.audio_network import AudioNetwork, ReaderConfig, State
 from model_runtime.unified.audio_steps import LATE_STEPS, STEP_S
 
@@ -198,12 +198,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             **{"step": self.step, "clips": self.clips, "seconds": self.seconds},
         }
-        temporary = self.out / "checkpoint.partial"
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.out / "checkpoint.pt")
+        write_checkpoint(state, self.out)
 
     def next_batch(self) -> Batch:
         """The batch of the step that comes next.

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model_runtime.training import curve
+from model_runtime.training.checkpoint import write_checkpoint
 from model_runtime.training.image.evaluate import measured
 from model_runtime.training.image.network import Reader, gathered
 from model_runtime.training.image.samples import UNKNOWN, Pool, Targets
@@ -168,12 +169,7 @@ class Run:
             **{"optimizer": self.optimizer.state_dict(), "step": self.step, "pool": self.pool_number},
             **{"chunks": self.chunks, "seconds": self.seconds},
         }
-        temporary = self.out / "checkpoint.partial"
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.out / "checkpoint.pt")
+        write_checkpoint(state, self.out)
 
     def next_batch(self) -> tuple[Tensor, Targets]:
         """The next chunks; other pages are loaded from time to time, also ones that were made in the meantime."""

@@ -13,7 +13,6 @@ import fcntl
 import json
 import logging
 import math
-import os
 import signal
 import time
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model_runtime.training import curve
+from model_runtime.training.checkpoint import write_checkpoint
 from model_runtime.training.performance.corpus import DEV
 from model_runtime.training.performance.dataset import IGNORED, Renditions, batch, training_corpora
 from model_runtime.training.performance.network import BEATS, NOTE_VALUES, NetworkConfig, NoteNetwork
@@ -227,12 +227,7 @@ class Run:
                 "average": own.average,
                 "optimizer": own.optimizer.state_dict(),
             }
-        temporary = self.out / "checkpoint.partial"
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.out / "checkpoint.pt")
+        write_checkpoint(state, self.out)
 
     def train_step(self) -> dict[str, float]:
         """One update of both networks; returns the losses."""
