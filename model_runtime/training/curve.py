@@ -7,6 +7,8 @@ import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from model_runtime.unified.note_outputs import OUTPUTS
+
 
 def append(path: Path, row: Mapping[str, object]) -> None:
     """Add a row; a new file starts with the names, and an old one gets those that it lacks."""
@@ -74,28 +76,34 @@ def _number(text: str) -> float | None:
 
 
 def draw(run: Path) -> None:
-    """`curve.png` out of `curve.csv` and `dev.csv`: loss and symbol error rate over hours of training."""
+    """`curve.png` out of `curve.csv` and `dev.csv`: loss, symbol error rate, and where notes are judged one by one what
+    is left of their loss, over hours of training."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     losses, dev = read(run / "curve.csv"), read(run / "dev.csv")
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-    for name in ("loss_image", "loss_performance"):
+    names = list(dict.fromkeys(name for row in dev for name in row if not name.endswith("_note_f1")))
+    judged = [name for name in names if name.endswith(tuple(f"_{output}" for output in OUTPUTS))]
+    figure, axes = plt.subplots(1, 3 if judged else 2, figsize=(16 if judged else 11, 4), layout="constrained")
+    left, right = axes[:2]
+    for name in dict.fromkeys(name for row in losses for name in row if name.startswith("loss_")):
         points = [(row["hours"], row[name]) for row in losses if name in row]
         if points:
             left.plot(*zip(*points, strict=True), label=name.removeprefix("loss_"))
     left.set(xlabel="hours of training", ylabel="loss (nats a token)")
-    names = dict.fromkeys(name for row in dev for name in row if not name.endswith("_note_f1"))
     for name in [n for n in names if n not in ("step", "hours")]:
         points = [(row["hours"], row[name]) for row in dev if name in row]
-        right.plot(*zip(*points, strict=True), marker=".", label=name.replace("_", ", "))
+        own = axes[2] if name in judged else right
+        own.plot(*zip(*points, strict=True), marker=".", label=name.replace("_", ", "))
     right.set(xlabel="hours of training", ylabel="symbol error rate on dev (%)", ylim=(0, 100))
-    for axes in (left, right):
-        axes.grid(alpha=0.3)
-        if axes.lines:
-            axes.legend()
+    if judged:
+        axes[2].set(xlabel="hours of training", ylabel="loss of notes on dev (1: a constant's)", ylim=(0, 1.1))
+    for own in axes:
+        own.grid(alpha=0.3)
+        if own.lines:
+            own.legend()
     temporary = run / "curve.partial.png"
     figure.savefig(temporary, dpi=110)
     plt.close(figure)

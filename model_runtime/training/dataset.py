@@ -4,7 +4,7 @@ A window is one to four measures. Its image is a stretch of one line of music, m
 pages are read: behind a cut within the line, clefs and key are carried over as they would stand at the line's head,
 and so is the metre wherever it was printed before. Its performance starts at the barline and may run on into a measure
 that is cut off: then the target ends with `<more>` instead of `<end>`. What the image reader saw of a page (`seen.py`)
-comes a measure at a time, as it was read.
+comes a measure at a time, as it was read. Windows of notes that are judged one by one come from `note_windows.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,15 @@ from model_runtime.tokens.score import Head
 from model_runtime.tokens.shorthand import shorten
 from model_runtime.tokens.vocabulary import END_ID, MORE_ID, PAD_ID, SYMBOLS, fingerprint, ids_of
 from model_runtime.training.errors import jolt_glyphs, spoil_glyphs, spoil_notes
+from model_runtime.training.note_windows import (
+    NOTE_KINDS,
+    NoteBatch,
+    NoteCorpus,
+    NoteExample,
+    draw_notes,
+    grouped_notes,
+    pad_notes,
+)
 from model_runtime.training.perform import ScoreWindow, perform
 from model_runtime.training.tuplet_numbers import missing_numbers, with_glyphs
 
@@ -39,7 +48,7 @@ DEV_LENGTH_WEIGHTS = {  # never changed, so that evaluations can be compared
     "seen": (1.0, 0.0, 0.0, 0.0),
 }
 DIRECTIONS = ("image", "performance")
-KINDS = (*DIRECTIONS, "seen")  # of windows
+KINDS = (*DIRECTIONS, "seen", *NOTE_KINDS)  # of windows
 _CARRIED_SPACES = 6.0
 _UNKNOWN_METERS = 0.35  # share of the windows whose reader does not know the metre: single lines, mostly
 _SMALLEST_STRETCH, _LARGEST_STRETCH = 0.85, 1.2
@@ -201,25 +210,32 @@ def _files(folder: Path, splits: Sequence[str]) -> list[Path]:
     return sorted(file for split in splits for file in (folder / split).glob("*.npz"))
 
 
-def corpora(folders: Sequence[Path], splits: Sequence[str]) -> dict[str, Corpus]:
+def corpora(folders: Sequence[Path], splits: Sequence[str]) -> dict[str, Corpus | NoteCorpus]:
     """The corpus of each kind of windows that the folders hold; folders without these splits are passed over.
 
     Raises:
         ValueError: nothing there, or made with another vocabulary.
     """
     exact, seen = list[Path](), list[Path]()
+    notes: dict[str, list[Path]] = {}
     for folder in folders:
         files = _files(folder, splits)
         if files:
             with np.load(files[0]) as archive:
-                (seen if "edition" in archive else exact).append(folder)
-    if not exact and not seen:
+                if "source" in archive:
+                    notes.setdefault(str(archive["source"]), []).extend(files)
+                else:
+                    (seen if "edition" in archive else exact).append(folder)
+    if not (exact or seen or notes):
         raise ValueError(f"no corpus files of {', '.join(splits)} under {', '.join(map(str, folders))}")
-    result = {}
+    result: dict[str, Corpus | NoteCorpus] = {}
     if exact:
         result["image"] = result["performance"] = Corpus(exact, splits)
     if seen:
         result["seen"] = Corpus(seen, splits)
+    for kind, source in NOTE_KINDS.items():
+        if source in notes:
+            result[kind] = NoteCorpus(notes[source])
     return result
 
 
@@ -362,8 +378,13 @@ def pad(examples: Sequence[Example]) -> Batch:
 
 
 def batches(
-    of_kind: Mapping[str, Corpus], weights: Mapping[str, float], tokens: int, seed: int, pool: int, pool_size: int
-) -> list[Batch]:
+    of_kind: Mapping[str, Corpus | NoteCorpus],
+    weights: Mapping[str, float],
+    tokens: int,
+    seed: int,
+    pool: int,
+    pool_size: int,
+) -> list[Batch | NoteBatch]:
     """Pool number `pool` of the endless stream: windows of mixed kinds in batches of at most `tokens` tokens.
 
     A batch's size counts its padded source and target tokens. The same seed and pool give the same batches, so a run
@@ -374,11 +395,17 @@ def batches(
     shares = np.array([weights[n] for n in names]) / sum(weights.values())
     chosen = rng.choice(len(names), pool_size, p=shares)
     examples: dict[str, list[Example]] = {source: [] for source in DIRECTIONS}
+    result: list[Batch | NoteBatch] = []
     for number, kind in enumerate(names):
-        for _ in range(int((chosen == number).sum())):
-            example = draw(of_kind[kind], kind, rng)
+        corpus, count = of_kind[kind], int((chosen == number).sum())
+        if isinstance(corpus, NoteCorpus):
+            judged: list[NoteExample] = [draw_notes(corpus, rng) for _ in range(count)]
+            result += [pad_notes(group) for group in grouped_notes(judged, tokens)]
+            continue
+        for _ in range(count):
+            example = draw(corpus, kind, rng)
             examples[example.source].append(example)
-    result = [pad(group) for own in examples.values() for group in grouped(own, tokens)]
+    result += [pad(group) for own in examples.values() for group in grouped(own, tokens)]
     rng.shuffle(result)
     return result
 

@@ -24,6 +24,8 @@ from model_runtime.tokens.lmx_reader import read_lmx
 from model_runtime.tokens.shorthand import expand
 from model_runtime.tokens.vocabulary import END_ID, MORE_ID, fingerprint, ids_of, symbols_of
 from model_runtime.training.dataset import LONGEST_TARGET, Corpus, Example, corpora, dev_examples, grouped, pad
+from model_runtime.training.note_losses import note_scores
+from model_runtime.training.note_windows import NoteCorpus, dev_notes
 from model_runtime.unified.architecture import Stepper, Trunk, TrunkConfig, symbol_id
 from model_runtime.unified.inference import WRITABLE
 
@@ -108,21 +110,27 @@ def load_trunk(checkpoint: Path, *, averaged: bool = True) -> tuple[Trunk, dict[
     if state["vocabulary"] != fingerprint():
         raise ValueError(f"{checkpoint} was trained with another vocabulary")
     trunk = Trunk(TrunkConfig(**state["config"]))
-    trunk.load_state_dict(state["average" if averaged else "model"])
+    trunk.load(state["average" if averaged else "model"])
     return trunk.eval(), state
 
 
-def measured(trunk: Trunk, of_kind: Mapping[str, Corpus], windows: int, seed: int = 7) -> dict[str, float]:
+def measured(trunk: Trunk, of_kind: Mapping[str, Corpus | NoteCorpus], windows: int, seed: int = 7) -> dict[str, float]:
     """SER and note F1 of each kind of windows: engraved ones read perfectly ("clean") and not ("spoilt"), performances
-    with errors, and what the image reader saw as it is ("seen")."""
+    with errors, and what the image reader saw as it is ("seen"); of notes judged one by one `note_scores`."""
     result = {}
+    trunk.eval()
     for kind, spoil in (("image", False), ("image", True), ("performance", True), ("seen", False)):
-        if kind in of_kind:
-            examples = dev_examples(of_kind[kind], kind, windows, seed, spoil=spoil)
+        corpus = of_kind.get(kind)
+        if isinstance(corpus, Corpus):
+            examples = dev_examples(corpus, kind, windows, seed, spoil=spoil)
             name = kind if kind == "seen" else f"{kind}_{'spoilt' if spoil else 'clean'}"
             score = scored(trunk, examples)
             result[name] = round(score.symbol_error_rate, 2)
             result[f"{name}_note_f1"] = round(score.note_f1, 4)
+    for kind, corpus in of_kind.items():
+        if isinstance(corpus, NoteCorpus) and trunk.notes is not None:
+            found = note_scores(trunk, dev_notes(corpus, windows, seed))
+            result |= {f"{kind}_{name}": round(value, 4) for name, value in found.items()}
     return result
 
 

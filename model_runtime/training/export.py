@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from model_runtime.tokens.vocabulary import BLOCKS, PAD_ID, fingerprint
 from model_runtime.training.evaluate import load_trunk
 from model_runtime.unified.architecture import Trunk
-from model_runtime.unified.inference import DECODER, ENCODER, WRITABLE
+from model_runtime.unified.inference import DECODER, ENCODER, NOTES, WRITABLE
 
 _OPSET = 17
 _SMALLEST_HALVED = 256  # values: what is smaller stays as it is
@@ -34,14 +34,15 @@ _PREPARED = "onnx.quant.pre_process"  # onnxruntime warns where a model does not
 
 
 class EncoderGraph(nn.Module):
-    """Source tokens → keys and values for each block of the decoder."""
+    """Source tokens → keys and values for each block of the decoder, and what is told of each token by itself."""
 
     def __init__(self, trunk: Trunk) -> None:
         super().__init__()
         self.trunk = trunk
 
-    def forward(self, ids: Tensor, places: Tensor, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """ids (B, S, F), places (B, S), source (1,), target (1,) → keys, values (blocks, B, H, S, d/H)."""
+    def forward(self, ids: Tensor, places: Tensor, source: Tensor, target: Tensor) -> tuple[Tensor, ...]:
+        """ids (B, S, F), places (B, S), source (1,), target (1,) → keys, values (blocks, B, H, S, d/H), and where the
+        trunk has heads for notes (B, S, outputs)."""
         trunk = self.trunk
         mask = (ids[:, :, 0] != PAD_ID)[:, None, None, :]
         embedding = trunk.embedding.weight
@@ -54,7 +55,8 @@ class EncoderGraph(nn.Module):
             x = layer(x, mask)
         memory = trunk.memory_norm(x)
         pairs = [layer.cross_attention.remember(memory) for layer in trunk.decoder_layers()]
-        return torch.stack([k for k, _ in pairs]), torch.stack([v for _, v in pairs])
+        remembered = torch.stack([k for k, _ in pairs]), torch.stack([v for _, v in pairs])
+        return remembered if trunk.notes is None else (*remembered, trunk.notes(memory))
 
 
 class DecoderGraph(nn.Module):
@@ -100,7 +102,8 @@ def export(trunk: Trunk, out: Path, about: dict[str, Any], *, int8: bool = False
         (ids, torch.zeros(size, source), one, one),
         encoder,
         {"ids": {0: "batch", 1: "source", 2: "fields"}, "places": {0: "batch", 1: "source"}, "from": {}, "to": {}},
-        {"keys": {1: "batch", 3: "source"}, "values": {1: "batch", 3: "source"}},
+        {"keys": {1: "batch", 3: "source"}, "values": {1: "batch", 3: "source"}}
+        | ({NOTES: {0: "batch", 1: "source"}} if c.note_outputs else {}),
     )
     token = torch.zeros(size, dtype=torch.long)
     remembered = torch.zeros(blocks, size, c.heads, source, head)

@@ -20,10 +20,11 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,9 +33,12 @@ from model_runtime.tokens.vocabulary import NOTATION_IDS, PAD_ID, SYMBOLIC_SIZE,
 from model_runtime.training import curve
 from model_runtime.training.checkpoint import write_checkpoint
 from model_runtime.training.corpus import TRAINING_SPLITS
-from model_runtime.training.dataset import KINDS, Batch, batches, corpora
-from model_runtime.training.evaluate import measured
+from model_runtime.training.dataset import DIRECTIONS, KINDS, Batch, Corpus, batches, corpora
+from model_runtime.training.evaluate import load_trunk, measured
+from model_runtime.training.note_losses import note_losses
+from model_runtime.training.note_windows import NOTE_KINDS, NoteBatch
 from model_runtime.unified.architecture import Trunk, TrunkConfig, symbol_id
+from model_runtime.unified.note_outputs import OUTPUTS
 
 log = logging.getLogger(__name__)
 Precision = Literal["bf16-mixed", "32-true"]
@@ -52,6 +56,7 @@ class Settings:
         pool: Windows drawn at a time and sorted by length: the more, the less of a batch is padding.
         weights: How often each of `dataset.KINDS` is drawn.
         pointer: Weight of the pointer's loss.
+        notes: Weight of the loss of notes that are judged one by one.
         smoothing: Of the labels.
         decay: Of the weights, for matrices.
         clip: Largest norm of the gradient.
@@ -71,6 +76,7 @@ class Settings:
     pool: int = 2048
     weights: dict[str, float] = field(default_factory=lambda: {"image": 0.6, "performance": 0.4})
     pointer: float = 0.5
+    notes: float = 0.5
     smoothing: float = 0.02
     decay: float = 0.02
     clip: float = 1.0
@@ -106,8 +112,18 @@ class Objective(nn.Module):
         self.register_buffer("index_of", index_of, persistent=False)
 
     def forward(self, source: str, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Mean loss a target token, and mean loss of the pointer where there is something to point at (else 0)."""
-        trunk, target = self.trunk, batch["target"]
+        """Mean loss a target token, and mean loss of the pointer where there is something to point at (else 0); of a
+        batch of notes the sum of `note_losses` and 0."""
+        trunk = self.trunk
+        if "wanted" in batch:
+            memory, _ = trunk.encode(
+                batch["ids"], batch["places"], symbol_id("from", source), symbol_id("to", "performance")
+            )
+            if trunk.notes is None:
+                raise ValueError("this trunk has no heads for notes")
+            loss = note_losses(trunk.notes(memory).float(), batch["wanted"], batch["weights"]).sum()
+            return loss, loss.new_zeros(())
+        target = batch["target"]
         start = symbol_id("to", "notation")
         memory, mask = trunk.encode(batch["ids"], batch["places"], symbol_id("from", source), start)
         given = torch.cat([torch.full_like(target[:, :1], start), target[:, :-1]], dim=1)  # (B, T)
@@ -130,6 +146,7 @@ class Run:
         settings: As `settings.json` then tells; a run that goes on may be given others.
         resume: Go on from the folder's checkpoint where there is one.
         config: Sizes of a new trunk; one that is resumed keeps its own.
+        start_from: Another run's folder, whose averaged weights, hours and windows a new run begins with.
     """
 
     def __init__(
@@ -140,30 +157,44 @@ class Run:
         *,
         resume: bool,
         config: TrunkConfig | None = None,
+        start_from: Path | None = None,
     ) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self.out, self.settings = out, settings
-        self.fabric = processes(settings.precision)
+        self._judges = any(settings.weights.get(kind, 0) > 0 for kind in NOTE_KINDS)
+        self.fabric = processes(settings.precision, idle_parameters=self._judges)
         self._lock = (out / "lock").open("w")
         try:
             if self.fabric.is_global_zero:  # two runs in one folder would spoil each other
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._prepare([data] if isinstance(data, Path) else data, config, resume=resume)
+            self._prepare([data] if isinstance(data, Path) else data, config, start_from, resume=resume)
         except BaseException:
             self._lock.close()
             raise
 
-    def _prepare(self, data: Sequence[Path], config: TrunkConfig | None, *, resume: bool) -> None:
+    def _prepare(
+        self, data: Sequence[Path], config: TrunkConfig | None, start_from: Path | None, *, resume: bool
+    ) -> None:
         settings = self.settings
         self.step = self.pool = self.batch = self.windows = 0
         self.seconds = 0.0
         torch.manual_seed(settings.seed)
         state = self._saved() if resume else None
-        shipped = _shipped() if resume and state is None and config is None else None
-        known = state or shipped
-        self.trunk = Trunk(TrunkConfig(**known["config"]) if known else config)
-        if shipped:
-            self.trunk.load_state_dict(shipped["model"])
+        known = state
+        if known is None and start_from is not None:
+            _, known = load_trunk(start_from / "checkpoint.pt")
+            known["model"] = known["average"]
+            self.windows, self.seconds = known["windows"], known["seconds"]
+        if known is None and resume and config is None:
+            known = _shipped()
+        sizes = TrunkConfig(**known["config"]) if known else config or TrunkConfig()
+        if self._judges and not sizes.note_outputs:
+            if state:
+                raise ValueError(f"the run in {self.out} judges no notes; start another one from it")
+            sizes = replace(sizes, note_outputs=len(OUTPUTS))
+        self.trunk = Trunk(sizes)
+        if known:
+            self.trunk.load(known["model"])
         objective = Objective(self.trunk, settings.smoothing)
         matrices = [p for p in self.trunk.parameters() if p.dim() > 1]
         others = [p for p in self.trunk.parameters() if p.dim() <= 1]
@@ -180,7 +211,7 @@ class Run:
         if self.fabric.is_global_zero:
             (self.out / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
         self.stopping = False
-        self._pool: list[Batch] | None = None
+        self._pool: list[Batch | NoteBatch] | None = None
 
     def __enter__(self) -> Run:
         return self
@@ -198,7 +229,6 @@ class Run:
         return state
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.trunk.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average = {name: value.to(self.fabric.device) for name, value in state["average"].items()}
         self.step = state["step"]
@@ -231,7 +261,7 @@ class Run:
         }
         write_checkpoint(state, self.out)
 
-    def next_batch(self) -> Batch:
+    def next_batch(self) -> Batch | NoteBatch:
         """The batch that comes next; the run then stands behind it."""
         while self._pool is None or self.batch >= len(self._pool):
             if self._pool is not None:
@@ -242,22 +272,23 @@ class Run:
         self.batch += 1
         return self._pool[self.batch - 1]
 
-    def train_step(self, batch: Batch) -> tuple[float, float]:
-        """One update; returns the loss a token and the pointer's."""
+    def train_step(self, batch: Batch | NoteBatch) -> tuple[float, float]:
+        """One update; returns the loss a token and the pointer's, of notes their loss and 0."""
         self.trunk.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.step, self.settings)
-        arrays = {"ids": batch.ids, "places": batch.places, "target": batch.target, "pointers": batch.pointers}
+        arrays = {name: value for name, value in vars(batch).items() if isinstance(value, np.ndarray)}
         tensors = {name: torch.from_numpy(value).to(self.fabric.device) for name, value in arrays.items()}
-        symbol_loss, pointer_loss = self._objective(batch.source, tensors)
+        loss, pointer_loss = self._objective(batch.source, tensors)
+        weighted = self.settings.notes * loss if isinstance(batch, NoteBatch) else loss
         self.optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(symbol_loss + self.settings.pointer * pointer_loss)
+        self.fabric.backward(weighted + self.settings.pointer * pointer_loss)
         torch.nn.utils.clip_grad_norm_(self.trunk.parameters(), self.settings.clip)
         self.optimizer.step()
         self.step += 1
-        self.windows += len(batch.target) * self.fabric.world_size
+        self.windows += len(batch.ids) * self.fabric.world_size
         self._average()
-        return symbol_loss.item(), pointer_loss.item()
+        return loss.item(), pointer_loss.item()
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -271,7 +302,7 @@ class Run:
         One process does it, on the CPU.
         """
         trunk = Trunk(self.trunk.config)
-        trunk.load_state_dict(self.average)
+        trunk.load(self.average)
         result = measured(trunk, self.dev, self.settings.dev_windows)
         curve.append(self.out / "dev.csv", {"step": self.step, "hours": round(self.seconds / 3600, 4), **result})
         curve.draw(self.out)
@@ -283,7 +314,8 @@ class Run:
 
     def train(self, until: int | None = None) -> None:
         """Train to the end of the cosine, to step `until`, or until told to stop."""
-        meter = _Meter(self.windows)
+        sources = (*DIRECTIONS, *NOTE_KINDS.values()) if self._judges else DIRECTIONS
+        meter = _Meter(self.windows, sources)
         last_save = time.monotonic()
         end = min(until or self.settings.steps, self.settings.steps)
         first = self.fabric.is_global_zero
@@ -317,14 +349,18 @@ class Run:
         return bool(self.fabric.broadcast(wish)) if self.fabric.world_size > 1 else wish
 
 
-def processes(precision: Precision | Literal["auto"] = "auto") -> Any:
-    """This process alone, or the group that `torchrun` started, on GPUs where there are any."""
+def processes(precision: Precision | Literal["auto"] = "auto", *, idle_parameters: bool = False) -> Any:
+    """This process alone, or the group that `torchrun` started, on GPUs where there are any.
+
+    `idle_parameters` says that not every step uses every parameter.
+    """
     from lightning_fabric import Fabric
 
     together = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     nodes = int(os.environ.get("WORLD_SIZE", "1")) // together
     accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    strategy = "ddp" if together * nodes > 1 else "auto"
+    shared = "ddp_find_unused_parameters_true" if idle_parameters else "ddp"
+    strategy = shared if together * nodes > 1 else "auto"
     if precision == "auto":
         precision = "bf16-mixed" if _computes_bfloat16(accelerator) else "32-true"
     fabric = Fabric(accelerator=accelerator, devices=together, num_nodes=nodes, strategy=strategy, precision=precision)
@@ -352,27 +388,34 @@ def _shipped() -> dict[str, Any] | None:
 
 
 class _Meter:
-    """Means over the steps since the last row."""
+    """Means over the steps since the last row.
 
-    def __init__(self, windows: int) -> None:
+    Args:
+        windows: Seen before.
+        names: Sources that losses come from.
+    """
+
+    def __init__(self, windows: int, names: Sequence[str]) -> None:
+        self._names = names
         self._start(windows)
 
     def _start(self, windows: int) -> None:
         self._windows = windows
-        self._losses: dict[str, list[float]] = {"image": [], "performance": []}
+        self._losses: dict[str, list[float]] = {name: [] for name in self._names}
         self._pointers: list[float] = []
         self._seconds = 0.0
 
     def add(self, source: str, loss: float, pointer: float, seconds: float) -> None:
         self._losses[source].append(loss)
-        self._pointers.append(pointer)
+        if source in DIRECTIONS:
+            self._pointers.append(pointer)
         self._seconds += seconds
 
     def row(self, windows: int) -> dict[str, object]:
         means: dict[str, object] = {}
         for name, values in self._losses.items():
             means[f"loss_{name}"] = round(sum(values) / len(values), 4) if values else ""
-        means["pointer"] = round(sum(self._pointers) / len(self._pointers), 4)
+        means["pointer"] = round(sum(self._pointers) / max(len(self._pointers), 1), 4)
         means["windows_per_s"] = round((windows - self._windows) / self._seconds, 2)
         self._start(windows)
         return means
@@ -401,7 +444,9 @@ def main() -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on from the folder's checkpoint, or from the shipped weights"
     )
+    parser.add_argument("--from", dest="start_from", type=Path, help="begin a new run with another run's weights")
     parser.add_argument("--steps", type=int, default=Settings.steps)
+    parser.add_argument("--rate", type=float, default=Settings.rate, help="highest learning rate")
     parser.add_argument("--weights", type=shares, default=Settings().weights, help="image=0.6,performance=0.2,seen=0.2")
     parser.add_argument("--precision", choices=("auto", "bf16-mixed", "32-true"), default=Settings.precision)
     parser.add_argument("--until", type=int, default=None, help="stop at this step, without changing the schedule")
@@ -409,8 +454,10 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
-    settings = Settings(steps=arguments.steps, weights=arguments.weights, precision=arguments.precision)
-    with Run(arguments.out, arguments.data, settings, resume=arguments.resume) as run:
+    settings = Settings(
+        steps=arguments.steps, rate=arguments.rate, weights=arguments.weights, precision=arguments.precision
+    )
+    with Run(arguments.out, arguments.data, settings, resume=arguments.resume, start_from=arguments.start_from) as run:
 
         def stop(number: int, frame: object) -> None:
             run.stopping = True
@@ -419,7 +466,8 @@ def main() -> None:
         signal.signal(signal.SIGINT, stop)
         log.info("from step %d", run.step)
         for kind, corpus in run.corpora.items():
-            log.info("%s: %d measures of %d scores", kind, corpus.measures, len(corpus.names))
+            count = corpus.measures if isinstance(corpus, Corpus) else len(corpus)
+            log.info("%s: %d measures or notes of %d pieces", kind, count, len(corpus.names))
         run.train(arguments.until)
 
 

@@ -13,6 +13,7 @@ In the comments: B batch, S source tokens, T target tokens, F fields, d width, H
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -40,6 +41,7 @@ class TrunkConfig:
             (staff spaces, or tenths of a second).
         pointing_layer: Which block of the decoder holds the taught head.
         longest_target: Rows of the table of target positions.
+        note_outputs: Numbers that the encoder tells of each token by itself (`note_outputs.OUTPUTS`), 0 for none.
     """
 
     vocabulary: int = SYMBOLIC_SIZE
@@ -54,6 +56,7 @@ class TrunkConfig:
     longest_place: float = 1000.0
     pointing_layer: int = 1
     longest_target: int = 512
+    note_outputs: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """For a checkpoint."""
@@ -159,6 +162,18 @@ class DecoderLayer(nn.Module):
         return x + self.dropout(self.hidden(self.hidden_norm(x))), (key, value), looking
 
 
+class NoteHeads(nn.Module):
+    """What the encoder tells of each of its tokens: memory (B, S, d) → (B, S, outputs)."""
+
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__()
+        self.inner = nn.Linear(config.width, config.width)
+        self.outer = nn.Linear(config.width, config.note_outputs)
+
+    def forward(self, memory: Tensor) -> Tensor:
+        return self.outer(F.gelu(self.inner(memory)))
+
+
 class Trunk(nn.Module):
     """The encoder–decoder."""
 
@@ -174,6 +189,7 @@ class Trunk(nn.Module):
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
         self.memory_norm, self.out_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.out_bias = nn.Parameter(torch.zeros(config.vocabulary))
+        self.notes = NoteHeads(config) if config.note_outputs else None
         wavelengths = torch.logspace(math.log10(config.shortest_place), math.log10(config.longest_place), config.places)
         self.frequencies: Tensor
         self.register_buffer("frequencies", 2 * math.pi / wavelengths, persistent=False)  # (places,)
@@ -219,6 +235,15 @@ class Trunk(nn.Module):
         for layer in self.encoder:
             x = layer(x, mask)
         return self.memory_norm(x), mask
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Take these weights; heads of notes that are not among them keep their own.
+
+        Raises:
+            RuntimeError: anything else is missing, or of another size.
+        """
+        own = {name: value for name, value in self.state_dict().items() if name.startswith("notes.")}
+        self.load_state_dict({**own, **weights})
 
     def decoder_layers(self) -> list[DecoderLayer]:
         """The decoder's blocks, first to last."""

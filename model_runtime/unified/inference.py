@@ -1,4 +1,4 @@
-"""The trunk at work, without torch: windows of glyphs or notes in, symbols of LMX out.
+"""The trunk at work, without torch: windows of glyphs or notes in, symbols of LMX or judgements of each note out.
 
 A whole batch is decoded at once with keys and values kept; which symbols each window goes on with is said by
 `search.py`.
@@ -19,10 +19,22 @@ import numpy.typing as npt
 from model_runtime.tokens.beam_groups import with_beam_groups
 from model_runtime.tokens.vocabulary import IDS, PAD_ID, SYMBOLS, fingerprint
 from model_runtime.unified.grammar import table
+from model_runtime.unified.note_outputs import KEPT, NoteWindow
 from model_runtime.unified.search import LONGEST_TARGET, WRITABLE, Search, Window, Written
 
-__all__ = ["DECODER", "ENCODER", "LONGEST_TARGET", "WRITABLE", "TrunkRuntime", "Window", "Written", "weights_folder"]
+__all__ = [
+    "DECODER",
+    "ENCODER",
+    "LONGEST_TARGET",
+    "NOTES",
+    "WRITABLE",
+    "TrunkRuntime",
+    "Window",
+    "Written",
+    "weights_folder",
+]
 ENCODER, DECODER = "trunk_encoder.onnx", "trunk_decoder.onnx"
+NOTES = "notes"  # the encoder's output that judges each token by itself
 Floats = npt.NDArray[np.float32]
 
 
@@ -66,6 +78,7 @@ class TrunkRuntime:
         config = json.loads(about["config"])
         self._shape = (config["decoder_layers"], config["heads"], config["width"] // config["heads"])
         self._rules = table(tuple(SYMBOLS[i] for i in WRITABLE))
+        self.judges_notes = NOTES in {output.name for output in self._encoder.get_outputs()}
 
     def write(
         self,
@@ -91,6 +104,43 @@ class TrunkRuntime:
         for group in _grouped(windows, batch_tokens // beam):
             for number, written in zip(group, self._batch([windows[i] for i in group], constrained, beam), strict=True):
                 result[number] = written
+            if progress:
+                progress(len(result), len(windows))
+        return [result[i] for i in range(len(windows))]
+
+    def note_outputs(
+        self,
+        source: str,
+        windows: Sequence[NoteWindow],
+        *,
+        batch_tokens: int = 3000,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Floats]:
+        """What is told of each note by itself, on the way from `source` to a performance.
+
+        Args:
+            source: "audio" or "notation".
+            windows: At most `note_outputs.LONGEST` tokens each, as in training.
+            batch_tokens: Padded tokens in a batch.
+            progress: Called with how many windows are done and how many there are.
+
+        Returns:
+            For each window (n, 5) in the network's units, in the order of `note_outputs.OUTPUTS`; `kept` from 0 to 1.
+
+        Raises:
+            ValueError: these weights judge no notes (`judges_notes`).
+        """
+        if not self.judges_notes:
+            raise ValueError("these weights of the trunk do not judge notes")
+        named = {"from": np.array([IDS[f"<from:{source}>"]]), "to": np.array([IDS["<to:performance>"]])}
+        result: dict[int, Floats] = {}
+        sources = [Window(source, w.ids, w.places) for w in windows]
+        for group in _grouped(sources, batch_tokens):
+            ids, places, _ = _padded([sources[i] for i in group])
+            (told,) = self._encoder.run([NOTES], {"ids": ids, "places": places, **named})
+            told[:, :, KEPT] = 1.0 / (1.0 + np.exp(-told[:, :, KEPT]))
+            for row, number in enumerate(group):
+                result[number] = told[row, : len(windows[number].ids)]
             if progress:
                 progress(len(result), len(windows))
         return [result[i] for i in range(len(windows))]

@@ -9,6 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model_runtime.tokens.notes import NoteToken, compound
+from model_runtime.tokens.vocabulary import fingerprint
+from model_runtime.unified.note_outputs import KEPT, LATE, OUTPUTS
+
 SPLITS = {"1": "train", "2": "train", "3": "dev", "4": "test"}
 
 
@@ -130,3 +134,35 @@ def tuplets() -> ET.Element:
     from model_runtime.tokens.score import visible_part
 
     return visible_part(ET.fromstring(f'<part id="P1">{measures}</part>'))
+
+
+def write_piece(path: Path, count: int, seed: int, source: str) -> None:
+    """Notes of which the loud ones are there, and sound late by their pitch."""
+    rng = np.random.default_rng(seed)
+    pitches, loud = rng.integers(40, 90, count), rng.integers(0, 2, count)
+    notes = [NoteToken("note", 0, int(p), 30, 24 if there else 4) for p, there in zip(pitches, loud, strict=True)]
+    wanted = np.zeros((count, len(OUTPUTS)), np.float32)
+    wanted[:, KEPT] = loud
+    wanted[:, LATE] = (pitches - 65) / 25
+    weights = np.zeros_like(wanted)
+    weights[:, [KEPT, LATE]] = 1.0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(
+        path,
+        source=source,
+        vocabulary=fingerprint(),
+        ids=np.array([compound(note) for note in notes], np.int16),
+        places=np.cumsum(rng.uniform(0.0, 3.0, count)).astype(np.float32),
+        wanted=wanted,
+        weights=weights,
+    )
+
+
+@pytest.fixture(scope="session")
+def notes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two splits of notes that a reader heard."""
+    folder = tmp_path_factory.mktemp("notes")
+    for split, count in (("train", 4), ("dev", 1)):
+        for i in range(count):
+            write_piece(folder / split / f"{i}.npz", 150 + 20 * i, i + (split == "dev") * 100, "audio")
+    return folder

@@ -22,9 +22,12 @@ from model_runtime.training.train import Run, Settings
 from model_runtime.unified.architecture import TrunkConfig
 torch.set_num_threads(1)
 config = TrunkConfig(width=32, heads=2, encoder_layers=1, decoder_layers=1, hidden=64, pointing_layer=0)
-settings = Settings(steps=40, warmup=4, tokens=1500, pool=256, log_steps=1, save_s=1e9, evaluate_s=1e9)
+weights = {"image": 0.3, "performance": 0.3, **({"refining": 0.4} if sys.argv[4:] else {})}
+settings = Settings(
+    steps=40, warmup=4, tokens=1500, pool=256, weights=weights, log_steps=1, save_s=1e9, evaluate_s=1e9
+)
 out = Path(sys.argv[1])
-with Run(out, Path(sys.argv[2]), settings, resume=True, config=config) as run:
+with Run(out, [Path(name) for name in (sys.argv[2], *sys.argv[4:])], settings, resume=True, config=config) as run:
     run.train(until=int(sys.argv[3]))
     torch.save(run.trunk.state_dict(), out / f"rank{run.fabric.global_rank}.pt")
 """
@@ -49,6 +52,17 @@ def test_two_processes_keep_the_same_weights_and_one_goes_on_from_them(corpus_fo
         assert torch.equal(alone.trunk.state_dict()["out_bias"], first["out_bias"])
         alone.train(until=5)
     assert [row["step"] for row in curve.read(out / "curve.csv")] == [1, 2, 3, 4, 5]
+
+
+def test_two_processes_judge_notes_and_write_notation_in_turns(
+    corpus_folder: Path, notes_folder: Path, tmp_path: Path
+) -> None:
+    script, out = tmp_path / "train.py", tmp_path / "run"
+    script.write_text(_TRAIN, encoding="utf-8")
+    _torchrun(script, 2, out, corpus_folder, 4, notes_folder)
+    first, second = (torch.load(out / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert any(row.get("loss_audio") for row in curve.read(out / "curve.csv"))
 
 
 def test_a_run_in_an_empty_folder_goes_on_from_shipped_weights(
