@@ -19,6 +19,7 @@ from model_runtime.training.train import Run, Settings
 from model_runtime.unified.architecture import Trunk, TrunkConfig, symbol_id
 from model_runtime.unified.inference import TrunkRuntime
 from model_runtime.unified.note_outputs import (
+    KEPT,
     LATE,
     LATE_S,
     LENGTH,
