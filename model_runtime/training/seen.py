@@ -352,7 +352,7 @@ def _build_score(
 ) -> Counter[str]:
     started = time.process_time()
     counts: Counter[str] = Counter(scores=1)
-    engraved = _engraved_apart(task, edition, seeds, fonts, most_pages)
+    engraved = engraved_apart(task, edition, seeds, fonts, most_pages)
     counts["ms engraving"] = round(1000 * engraved[1])
     if isinstance(engraved[0], str):
         counts[f"score failed: {engraved[0]}"] += 1
@@ -371,7 +371,7 @@ def _build_score(
     return counts
 
 
-def _engraved_apart(
+def engraved_apart(
     task: Task, edition: str, seeds: Sequence[int], fonts: Sequence[Path], most_pages: int
 ) -> tuple[tuple[list[EngravedPage], Truth] | str, float]:
     """Pages and truth, or why there are none, and the processor time taken: in a process of its own, for Verovio ends
