@@ -178,6 +178,20 @@ def _noise(count: int, level_db: float, rng: np.random.Generator) -> Floats:
     return np.maximum(moved, np.float32(0.0))
 
 
+def variant_of(clip: StoredClip, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Frames and notes of a clip as it might have been recorded elsewhere: transposed, noisy, louder, softer, duller.
+
+    Returns:
+        Frames of shape (frames, BINS), and notes as the clip has them.
+    """
+    frames, notes = restored(clip.frames), clip.notes
+    if rng.random() < _TRANSPOSED_SHARE:
+        frames, notes = _transposed(frames, notes, int(rng.integers(-_FARTHEST, _FARTHEST + 1)))
+    if rng.random() < _NOISY_SHARE:
+        frames = _added(frames, _noise(len(frames), rng.uniform(-90, -45), rng))
+    return _coloured(frames, rng), notes
+
+
 def _joined(one: Targets, other: Targets) -> Targets:
     return Targets(
         np.maximum(one.heads, other.heads), np.maximum(one.struck, other.struck), np.maximum(one.pedal, other.pedal)
