@@ -117,7 +117,8 @@ def head_tokens(head: Head, own: Iterable[str], *, with_meter: bool) -> list[str
         elif token == "time":
             meter = own[i : i + 3]
         elif token.startswith("clef:"):
-            clefs[int(own[i + 1].partition(":")[2])] = token
+            said = own[i + 1] if i + 1 < len(own) else ""
+            clefs[int(said[6:]) if said.startswith("staff:") else 1] = token
     result = ["measure", *key, *meter]
     for staff in sorted(clefs):
         result += [clefs[staff], f"staff:{staff}"]

@@ -43,15 +43,18 @@ def two_staved_part(root: ET.Element) -> ET.Element | None:
     return None
 
 
-def visible_part(part: ET.Element) -> ET.Element:
+def visible_part(part: ET.Element, *, lyrics: bool = False) -> ET.Element:
     """A cleaned copy of a part.
 
     The note number `j` of measure number `i` has the id `n<i>-<j>`, both from 0. The attribute `length` of a measure
     is its length in divisions with everything hidden.
+
+    Args:
+        lyrics: Keep the words under the notes, which take room where the part is engraved.
     """
     result = ET.Element("part", {"id": "P1"})
     for number, measure in enumerate(part.findall("measure"), 1):
-        cleaned = _visible_measure(measure)
+        cleaned = _visible_measure(measure, lyrics)
         cleaned.set("number", str(number))
         result.append(cleaned)
     _drop_open_ties(result)
@@ -63,7 +66,7 @@ def visible_part(part: ET.Element) -> ET.Element:
     return result
 
 
-def _visible_measure(measure: ET.Element) -> ET.Element:
+def _visible_measure(measure: ET.Element, lyrics: bool) -> ET.Element:
     """Visible things at their places; `at` is the place in the source and `written` in the result, in divisions."""
     cleaned = ET.Element("measure")
     at = written = longest = 0
@@ -74,7 +77,7 @@ def _visible_measure(measure: ET.Element) -> ET.Element:
         elif head.tag == "forward":
             at += duration_of(head)
         elif head.tag == "note":
-            visible = _ascending([copy.deepcopy(note) for note in group if note.get("print-object") != "no"])
+            visible = _ascending([copy.deepcopy(note) for note in group if note.get("print-object") != "no"], lyrics)
             if visible:
                 _move(cleaned, written, at)
                 written = at + duration_of(head)
@@ -120,11 +123,11 @@ def _move(measure: ET.Element, written: int, at: int) -> None:
         ET.SubElement(ET.SubElement(measure, "forward"), "duration").text = str(at - written)
 
 
-def _ascending(notes: list[ET.Element]) -> list[ET.Element]:
+def _ascending(notes: list[ET.Element], lyrics: bool) -> list[ET.Element]:
     """The chord from low to high; what belongs to the whole chord stands at its first note."""
     ordered = sorted(notes, key=_height)
     for i, note in enumerate(ordered):
-        for lyric in note.findall("lyric"):
+        for lyric in [] if lyrics and len(notes) == 1 else note.findall("lyric"):
             note.remove(lyric)
         chord = note.find("chord")
         if i == 0 and chord is not None:
@@ -254,8 +257,12 @@ def drop_unprinted_tuplets(part: ET.Element) -> None:
 
 
 def heads(part: ET.Element) -> list[Head]:
-    """What holds at the start of each measure, before the measure's own changes; one more for the end."""
-    fifths, meter, clefs, ottavas = 0, (0, 0), {1: "G2", 2: "F4"}, dict[int, int]()
+    """What holds at the start of each measure, before the measure's own changes; one more for the end.
+
+    A part that does not say how many staves it has is taken for one with two.
+    """
+    fifths, meter, ottavas = 0, (0, 0), dict[int, int]()
+    clefs = {1: "G2"} if part.findtext("measure/attributes/staves") == "1" else {1: "G2", 2: "F4"}
     result = []
     for measure in part:
         result.append(Head(fifths, meter, dict(clefs), dict(ottavas)))

@@ -1,12 +1,13 @@
 """Scores on disk → aligned tokens on disk: for each measure its LMX, its glyphs in several engravings, its notes.
 
-    python -m model_runtime.training.corpus --data DIR --out DIR [--variants 3] [--workers 1]
+    python -m model_runtime.training.corpus --data DIR --out DIR [--music piano] [--variants 3] [--workers 1]
     python -m model_runtime.training.corpus --kern DIR --out DIR [--variants 3] [--workers 1]
     python -m model_runtime.training.corpus --kind seen …        # windows as the image reader sees them: `seen.py`
 
 `DIR/index.csv` names the scores (`id`, `split`); `DIR/<id>.mxl` holds each. Or every `.krn` of a folder that may be
-used (`kern.scores`). One file a score is written, so an interrupted run goes on where it stopped. The split `test` is
-never read.
+used (`kern.scores`). `--music` says what of a score is taken (`parts.py`): the piano, melodies on a single staff, or
+reductions of other parts to two staves; each in a folder of its own. One file a part is written, so an interrupted run
+goes on where it stopped. The split `test` is never read.
 """
 
 from __future__ import annotations
@@ -21,38 +22,60 @@ import xml.etree.ElementTree as ET
 import zipfile
 import zlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from model_runtime.tokens.glyphs import COMPOUND_FIELDS, compound
+from model_runtime.tokens.glyphs import COMPOUND_FIELDS, Glyph, compound
 from model_runtime.tokens.lmx import LmxMeasure, lmx_measures
-from model_runtime.tokens.score import Head, drop_unprinted_tuplets, heads, two_staved_part, visible_part
+from model_runtime.tokens.score import Head, drop_unprinted_tuplets, heads, visible_part
 from model_runtime.tokens.vocabulary import IDS, fingerprint, ids_of
 from model_runtime.training.engrave import EngravedMeasure, Engraver, Style, share_beams
 from model_runtime.training.kern import root_of_kern
 from model_runtime.training.kern import scores as kern_scores
+from model_runtime.training.parts import Music, parts_of, staves_of, tally
 from model_runtime.training.played import score_notes
+from model_runtime.unified.seen_system import BRACKETS, REPEATS
 
 TRAINING_SPLITS = ("train", "train_extra")
 SPLITS = (*TRAINING_SPLITS, "dev")
 STAVES = 2
 Arrays = dict[str, npt.NDArray[Any]]
+_WITH_LYRICS = 0.6  # share of the single staves that have words whose words are printed
+_PART_BEHIND = "+"  # in names of files, between the score's and the part's
+_MISSING = {
+    Music.PIANO: "no part with two staves",
+    Music.MELODY: "no single staff",
+    Music.REDUCTION: "no parts to put on two staves",
+}
 
 
-def build_piece(source: Path, variants: int) -> tuple[Arrays, dict[str, int]]:
-    """All arrays of one score (see `_symbols`, `_engraving` and `played.score_notes`) and what was counted on the way.
+def build_score(source: Path, music: Music, variants: int) -> tuple[dict[str, Arrays], dict[str, int]]:
+    """The arrays of each part of a score by its name (`parts.parts_of`), and what was counted on the way.
 
     Raises:
-        ValueError: the score has no part with two staves.
+        ValueError: the score has no such part.
     """
+    rng = np.random.default_rng(zlib.crc32(source.stem.encode()))
+    parts = parts_of(root_of(source), music, rng)
+    if not parts:
+        raise ValueError(_MISSING[music])
+    counts = tally(parts) if music is not Music.PIANO else collections.Counter[str]()
+    built = {}
+    for part in parts:
+        built[part.name], own = build_piece(part.part, variants, rng)
+        counts.update(own)
+    return built, dict(counts)
+
+
+def build_piece(part: ET.Element, variants: int, rng: np.random.Generator) -> tuple[Arrays, dict[str, int]]:
+    """All arrays of one part (see `_symbols`, `_engraving` and `played.score_notes`) and what was counted."""
     counts: collections.Counter[str] = collections.Counter()
-    part = two_staved_part(root_of(source))
-    if part is None:
-        raise ValueError("no part with two staves")
-    visible = visible_part(part)
+    lyrics = staves_of(part) == 1 and rng.random() < _WITH_LYRICS
+    visible = visible_part(part, lyrics=lyrics)
     engraver = Engraver(visible)
     drop_unprinted_tuplets(visible)
     measures = lmx_measures(visible)
@@ -64,15 +87,21 @@ def build_piece(source: Path, variants: int) -> tuple[Arrays, dict[str, int]]:
     for measure in measures:
         if measure.failure:
             counts[f"LMX failed: {measure.failure}"] += 1
-    rng = np.random.default_rng(zlib.crc32(source.stem.encode()))
     for variant in range(variants):
         engraved = engraver.engrave(Style.random(rng))
         counts["engravings"] += 1
         counts["engravings failed"] += not engraved
         counts["engraved measures"] += len(engraved)
         counts["engraved measures with a note missing"] += sum(not m.whole for m in engraved)
-        arrays |= _engraving(engraved, len(measures), variant)
+        arrays |= _engraving([_as_given(m) for m in engraved], len(measures), variant)
     return arrays, dict(counts)
+
+
+def _as_given(measure: EngravedMeasure) -> EngravedMeasure:
+    """A measure with what the engine gives the trunk of it, and no more (`unified.seen_system`)."""
+    given = [(g, n) for g, n in zip(measure.glyphs, measure.notes, strict=True) if g.kind not in BRACKETS]
+    glyphs: list[Glyph] = [replace(g, kind="barline:final") if g.kind in REPEATS else g for g, _ in given]
+    return replace(measure, glyphs=glyphs, notes=[n for _, n in given])
 
 
 def root_of(source: Path) -> ET.Element:
@@ -129,29 +158,36 @@ def sources(data: Path) -> list[tuple[str, str, Path]]:
     return [(name, split, data / f"{name}.mxl") for name, split in read_index(data)]
 
 
-def _build_to_disk(task: tuple[Path, Path, int]) -> tuple[str, dict[str, int]]:
-    source, target, variants = task
+def _build_to_disk(task: tuple[Path, Path, Music, int]) -> tuple[str, dict[str, int]]:
+    source, folder, music, variants = task
     try:
-        arrays, counts = build_piece(source, variants)
+        built, counts = build_score(source, music, variants)
     except Exception as error:  # one odd score must not end a run over thousands; it is counted and named
         return source.stem, {f"score failed: {type(error).__name__}: {error}"[:100]: 1}
-    temporary = target.with_suffix(".partial")
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, vocabulary=np.array(fingerprint()), **arrays)  # type: ignore[arg-type]
-    temporary.replace(target)
+    for name, arrays in built.items():
+        target = folder / f"{source.stem}{_PART_BEHIND if name else ''}{name}.npz"
+        temporary = target.with_suffix(".partial")
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, vocabulary=np.array(fingerprint()), **arrays)  # type: ignore[arg-type]
+        temporary.replace(target)
     return source.stem, counts
 
 
-def build(data: Path, out: Path, variants: int, workers: int, limit: int | None = None) -> dict[str, int]:
+def build(
+    data: Path, out: Path, variants: int, workers: int, limit: int | None = None, music: Music = Music.PIANO
+) -> dict[str, int]:
     """Build every score that is not there yet; returns what was counted over all of them."""
     tasks = []
+    there: collections.Counter[str] = collections.Counter()
     for split in SPLITS:
         (out / split).mkdir(parents=True, exist_ok=True)
-    for name, split, source in sources(data)[:limit]:
-        target = out / split / f"{name}.npz"
-        if not target.exists():
-            tasks.append((source, target, variants))
+        there.update(file.stem.partition(_PART_BEHIND)[0] for file in (out / split).glob("*.npz"))
     log = out / "counts.jsonl"
+    logged = _logged(log)
+    for name, split, source in sources(data)[:limit]:
+        wanted = 1 if music is Music.PIANO else logged.get(name, {}).get("parts", 1)
+        if there[name] < wanted or (music is not Music.PIANO and name not in logged):
+            tasks.append((source, out / split, music, variants))
     with log.open("a", encoding="utf-8") as file:
         for name, counts in _results(tasks, workers):
             file.write(json.dumps({"score": name, **counts}) + "\n")
@@ -159,7 +195,7 @@ def build(data: Path, out: Path, variants: int, workers: int, limit: int | None 
     return totals(out)
 
 
-def _results(tasks: list[tuple[Path, Path, int]], workers: int) -> Iterable[tuple[str, dict[str, int]]]:
+def _results(tasks: list[tuple[Path, Path, Music, int]], workers: int) -> Iterable[tuple[str, dict[str, int]]]:
     if workers <= 1:
         yield from map(_build_to_disk, tasks)
         return
@@ -167,12 +203,18 @@ def _results(tasks: list[tuple[Path, Path, int]], workers: int) -> Iterable[tupl
         yield from pool.imap_unordered(_build_to_disk, tasks)
 
 
-def totals(out: Path) -> dict[str, int]:
-    """What the runs so far counted: measures, tokens, engravings and every kind of failure."""
+def _logged(log: Path) -> dict[str, dict[str, int]]:
+    """What was counted of each score when it was last built."""
     latest: dict[str, dict[str, int]] = {}
-    for line in (out / "counts.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in log.read_text(encoding="utf-8").splitlines() if log.is_file() else []:
         entry = json.loads(line)
         latest[entry.pop("score")] = entry
+    return latest
+
+
+def totals(out: Path) -> dict[str, int]:
+    """What the runs so far counted: measures, tokens, engravings and every kind of failure."""
+    latest = _logged(out / "counts.jsonl")
     sums: collections.Counter[str] = collections.Counter()
     for counts in latest.values():
         sums.update(counts)
@@ -205,12 +247,22 @@ def main() -> None:
     data.add_argument("--data", type=Path, help="folder with index.csv and <id>.mxl")
     data.add_argument("--kern", type=Path, dest="data", help="folder of .krn files")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--variants", type=int, default=3, help="engravings of each score")
+    parser.add_argument(
+        "--music",
+        type=Music,
+        choices=list(Music),
+        default=Music.PIANO,
+        help="piano: the part with two staves; melody: each single staff, and now and then a hand of the piano; "
+        "reduction: other parts on two staves",
+    )
+    parser.add_argument("--variants", type=int, default=3, help="engravings of each part")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--limit", type=int, default=None, help="only the first scores of the index")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    counted = build(arguments.data, arguments.out, arguments.variants, arguments.workers, arguments.limit)
+    counted = build(
+        arguments.data, arguments.out, arguments.variants, arguments.workers, arguments.limit, arguments.music
+    )
     (arguments.out / "totals.json").write_text(json.dumps(counted, indent=1) + "\n", encoding="utf-8")
 
 

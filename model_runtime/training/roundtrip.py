@@ -1,6 +1,6 @@
 """How much of a corpus survives MusicXML → LMX → shorthand → LMX → written measures, note by note.
 
-python -m model_runtime.training.roundtrip --data DIR [--every 1] [--json FILE]
+python -m model_runtime.training.roundtrip --data DIR [--music piano] [--every 1] [--json FILE]
 """
 
 from __future__ import annotations
@@ -8,16 +8,21 @@ from __future__ import annotations
 import argparse
 import collections
 import json
+import sys
 import xml.etree.ElementTree as ET
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from model_runtime.tokens.lmx import head_tokens, lmx_measures, split_head
 from model_runtime.tokens.lmx_reader import read_lmx
-from model_runtime.tokens.score import drop_unprinted_tuplets, heads, two_staved_part, visible_part
+from model_runtime.tokens.score import drop_unprinted_tuplets, heads, visible_part
 from model_runtime.tokens.shorthand import expand, shorten
 from model_runtime.tokens.written import WrittenMeasure
 from model_runtime.training.corpus import read_index, root_of
+from model_runtime.training.parts import Music, parts_of, tally
 from model_runtime.training.played import midi_pitch, placed
 
 NoteKey = tuple[float, float, int, int, int, str, bool]
@@ -90,20 +95,23 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Count what comes back from LMX note by note.")
     parser.add_argument("--data", type=Path, required=True, help="folder with index.csv and <id>.mxl")
+    parser.add_argument("--music", type=Music, choices=list(Music), default=Music.PIANO, help="what of each score")
     parser.add_argument("--every", type=int, default=1, help="only every so many scores")
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     counts: collections.Counter[str] = collections.Counter()
     for name, _ in read_index(arguments.data)[:: arguments.every]:
-        part = two_staved_part(root_of(arguments.data / f"{name}.mxl"))
-        if part is not None:
-            counts["scores"] += 1
-            counts.update(compare(part))
-    text = json.dumps(counts, indent=1)
+        rng = np.random.default_rng(zlib.crc32(name.encode()))  # the corpus has the same parts
+        parts = parts_of(root_of(arguments.data / f"{name}.mxl"), arguments.music, rng)
+        counts["scores"] += bool(parts)
+        counts.update(tally(parts))
+        for part in parts:
+            counts.update(compare(part.part))
+    text = json.dumps(counts, indent=1) + "\n"
     if arguments.json:
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+        arguments.json.write_text(text, encoding="utf-8")
     else:
-        print(text)
+        sys.stdout.write(text)
 
 
 if __name__ == "__main__":

@@ -26,10 +26,11 @@ _METER_SPACES, _LEAST_METER = 1.2, 0.42
 _BARLINE_SPACES, _LEAST_BARLINE = 0.9, 0.44
 _CHORD_SPACES = 1.6
 _LEFT_OUT = ("bracket-left", "bracket-right")  # the trunk's corpus draws none, so it would not know them
+BRACKETS = ("tuplet-bracket:left", "tuplet-bracket:right")  # the same as glyphs
 # The trunk is given repeats as final barlines: as such it learned them, for the corpus it was trained on was engraved
-# when their dots were not found in the drawing. `training/engrave.py` finds them now; weights trained on a corpus built
-# since then may be given repeats as they are.
-_REPEATS = ("barline:repeat-start", "barline:repeat-end", "barline:repeat-both")
+# when their dots were not found in the drawing. `training/engrave.py` finds them now; `training/corpus.py` gives them
+# as they are given here.
+REPEATS = ("barline:repeat-start", "barline:repeat-end", "barline:repeat-both")
 _CERTAIN = (0.45, 0.5, 0.55, 0.6, 0.66, 0.72, 0.8)  # probability from which a bin begins; the first begins at 0
 
 
@@ -186,7 +187,7 @@ def _barlines(marks: list[_Mark], staves: int) -> list[Glyph]:
             votes[mark.glyph.kind] += mark.probability  # type: ignore[assignment]
         kind = max(votes, key=lambda k: votes[k])
         x = float(np.mean([m.glyph.x for m in cluster if m.glyph.kind == kind]))
-        kind = "barline:final" if kind in _REPEATS else kind
+        kind = "barline:final" if kind in REPEATS else kind
         result.append(Glyph(kind, x, probability=probability_bin(sure)))
     return result
 
