@@ -12,12 +12,9 @@ whose folder is empty goes on, if told to resume, from the weights that are ship
 from __future__ import annotations
 
 import argparse
-import fcntl
-import json
 import logging
 import math
 import os
-import signal
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -37,6 +34,7 @@ from model_runtime.training.dataset import DIRECTIONS, KINDS, Batch, Corpus, bat
 from model_runtime.training.evaluate import load_trunk, measured
 from model_runtime.training.note_losses import note_losses
 from model_runtime.training.note_windows import NOTE_KINDS, NoteBatch
+from model_runtime.training.run_folder import RunFolder, decayed
 from model_runtime.unified.architecture import Trunk, TrunkConfig, symbol_id
 from model_runtime.unified.note_outputs import OUTPUTS
 
@@ -137,7 +135,7 @@ class Objective(nn.Module):
         return symbols, pointers
 
 
-class Run:
+class Run(RunFolder):
     """A training run in a folder, which it holds for itself while it is open (`with Run(…) as run:`).
 
     Args:
@@ -146,7 +144,7 @@ class Run:
         settings: As `settings.json` then tells; a run that goes on may be given others.
         resume: Go on from the folder's checkpoint where there is one.
         config: Sizes of a new trunk; one that is resumed keeps its own.
-        start_from: Another run's folder, whose averaged weights, hours and windows a new run begins with.
+        start: A checkpoint whose averaged weights, hours and windows a new run begins with.
     """
 
     def __init__(
@@ -157,32 +155,27 @@ class Run:
         *,
         resume: bool,
         config: TrunkConfig | None = None,
-        start_from: Path | None = None,
+        start: Path | None = None,
     ) -> None:
-        out.mkdir(parents=True, exist_ok=True)
-        self.out, self.settings = out, settings
         self._judges = any(settings.weights.get(kind, 0) > 0 for kind in NOTE_KINDS)
         self.fabric = processes(settings.precision, idle_parameters=self._judges)
-        self._lock = (out / "lock").open("w")
+        super().__init__(out, held=self.fabric.is_global_zero)
+        self.settings = settings
         try:
-            if self.fabric.is_global_zero:  # two runs in one folder would spoil each other
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._prepare([data] if isinstance(data, Path) else data, config, start_from, resume=resume)
+            self._prepare([data] if isinstance(data, Path) else data, config, start, resume=resume)
         except BaseException:
-            self._lock.close()
+            self.close()
             raise
 
-    def _prepare(
-        self, data: Sequence[Path], config: TrunkConfig | None, start_from: Path | None, *, resume: bool
-    ) -> None:
+    def _prepare(self, data: Sequence[Path], config: TrunkConfig | None, start: Path | None, *, resume: bool) -> None:
         settings = self.settings
         self.step = self.pool = self.batch = self.windows = 0
         self.seconds = 0.0
         torch.manual_seed(settings.seed)
         state = self._saved() if resume else None
         known = state
-        if known is None and start_from is not None:
-            _, known = load_trunk(start_from / "checkpoint.pt")
+        if known is None and start is not None:
+            _, known = load_trunk(start)
             known["model"] = known["average"]
             self.windows, self.seconds = known["windows"], known["seconds"]
         if known is None and resume and config is None:
@@ -196,10 +189,9 @@ class Run:
         if known:
             self.trunk.load(known["model"])
         objective = Objective(self.trunk, settings.smoothing)
-        matrices = [p for p in self.trunk.parameters() if p.dim() > 1]
-        others = [p for p in self.trunk.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98), fused=True)
+        optimizer = torch.optim.AdamW(
+            decayed(self.trunk, settings.decay), lr=settings.rate, betas=(0.9, 0.98), fused=True
+        )
         self._objective, self.optimizer = self.fabric.setup(objective, optimizer)
         self.average = {name: value.detach().clone() for name, value in self.trunk.state_dict().items()}
         if state:
@@ -209,15 +201,8 @@ class Run:
             if weight > 0 and kind not in self.corpora:
                 raise ValueError(f"windows of the kind {kind!r} are wanted, but no folder of the corpus holds any")
         if self.fabric.is_global_zero:
-            (self.out / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
-        self.stopping = False
+            self.tell(settings)
         self._pool: list[Batch | NoteBatch] | None = None
-
-    def __enter__(self) -> Run:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._lock.close()
 
     def _saved(self) -> dict[str, Any] | None:
         path = self.out / "checkpoint.pt"
@@ -266,17 +251,24 @@ class Run:
         while self._pool is None or self.batch >= len(self._pool):
             if self._pool is not None:
                 self.pool, self.batch = self.pool + 1, 0
-            settings, fabric = self.settings, self.fabric
-            number = self.pool * fabric.world_size + fabric.global_rank
-            self._pool = batches(self.corpora, settings.weights, settings.tokens, settings.seed, number, settings.pool)
+            self._pool = self.pool_of(self.pool * self.fabric.world_size + self.fabric.global_rank)
         self.batch += 1
         return self._pool[self.batch - 1]
+
+    def pool_of(self, number: int) -> list[Batch | NoteBatch]:
+        """Batches of pool `number` of the endless stream."""
+        settings = self.settings
+        return batches(self.corpora, settings.weights, settings.tokens, settings.seed, number, settings.pool)
+
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return learning_rate(self.step, self.settings)
 
     def train_step(self, batch: Batch | NoteBatch) -> tuple[float, float]:
         """One update; returns the loss a token and the pointer's, of notes their loss and 0."""
         self.trunk.train()
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.step, self.settings)
+            group["lr"] = self.rate()
         arrays = {name: value for name, value in vars(batch).items() if isinstance(value, np.ndarray)}
         tensors = {name: torch.from_numpy(value).to(self.fabric.device) for name, value in arrays.items()}
         loss, pointer_loss = self._objective(batch.source, tensors)
@@ -328,7 +320,7 @@ class Run:
             meter.add(batch.source, loss, pointer_loss, time.monotonic() - started)
             if self.step % self.settings.log_steps == 0 and first:
                 row = meter.row(self.windows)
-                rate = round(learning_rate(self.step, self.settings), 7)
+                rate = round(self.rate(), 7)
                 curve.append(
                     self.out / "curve.csv",
                     {"step": self.step, "hours": round(self.seconds / 3600, 4), "rate": rate, **row},
@@ -444,7 +436,7 @@ def main() -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on from the folder's checkpoint, or from the shipped weights"
     )
-    parser.add_argument("--from", dest="start_from", type=Path, help="begin a new run with another run's weights")
+    parser.add_argument("--start", type=Path, help="checkpoint whose weights a new run starts from")
     parser.add_argument("--steps", type=int, default=Settings.steps)
     parser.add_argument("--rate", type=float, default=Settings.rate, help="highest learning rate")
     parser.add_argument("--weights", type=shares, default=Settings().weights, help="image=0.6,performance=0.2,seen=0.2")
@@ -457,13 +449,8 @@ def main() -> None:
     settings = Settings(
         steps=arguments.steps, rate=arguments.rate, weights=arguments.weights, precision=arguments.precision
     )
-    with Run(arguments.out, arguments.data, settings, resume=arguments.resume, start_from=arguments.start_from) as run:
-
-        def stop(number: int, frame: object) -> None:
-            run.stopping = True
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
+    with Run(arguments.out, arguments.data, settings, resume=arguments.resume, start=arguments.start) as run:
+        run.stop_when_told()
         log.info("from step %d", run.step)
         for kind, corpus in run.corpora.items():
             count = corpus.measures if isinstance(corpus, Corpus) else len(corpus)

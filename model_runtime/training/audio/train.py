@@ -10,11 +10,8 @@ pool of steps on.
 from __future__ import annotations
 
 import argparse
-import fcntl
-import json
 import logging
 import math
-import signal
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +25,7 @@ from model_runtime.training import curve
 from model_runtime.training.audio.dataset import Batch, StoredClip, batch, clips_there
 from model_runtime.training.audio.evaluate import measured
 from model_runtime.training.checkpoint import write_checkpoint
+from model_runtime.training.run_folder import RunFolder, decayed
 from model_runtime.unified.audio_network import AudioNetwork, ReaderConfig, State
 from model_runtime.unified.audio_steps import LATE_STEPS, STEP_S
 
@@ -114,7 +112,7 @@ def losses(reader: AudioNetwork, given: Batch, settings: Settings) -> dict[str, 
     }
 
 
-class Run:
+class Run(RunFolder):
     """A training run in a folder, which it holds for itself while it is open (`with Run(…) as run:`).
 
     Args:
@@ -136,42 +134,32 @@ class Run:
         config: ReaderConfig | None = None,
         start: Path | None = None,
     ) -> None:
-        out.mkdir(parents=True, exist_ok=True)
-        self.out, self.data, self.settings = out, data, settings
-        self._lock = (out / "lock").open("w")
+        super().__init__(out)
+        self.data, self.settings = data, settings
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two runs in one folder would spoil each other
             self._prepare(config, start, resume=resume)
         except BaseException:
-            self._lock.close()
+            self.close()
             raise
 
     def _prepare(self, config: ReaderConfig | None, start: Path | None, *, resume: bool) -> None:
         settings = self.settings
         self.step = self.clips = 0
         self.seconds = 0.0
-        self.stopping = False
         torch.manual_seed(settings.seed)
         state = self._saved() if resume else None
         self.reader = AudioNetwork(ReaderConfig(**state["config"]) if state else config)
         if state is None and start is not None:
             self.reader = load_reader(start)
         self.average = {name: value.detach().clone() for name, value in self.reader.state_dict().items()}
-        matrices = [p for p in self.reader.parameters() if p.dim() > 1]
-        others = [p for p in self.reader.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98), fused=True)
+        self.optimizer = torch.optim.AdamW(
+            decayed(self.reader, settings.decay), lr=settings.rate, betas=(0.9, 0.98), fused=True
+        )
         if state:
             self._restore(state)
         self._low = self.reader.lowered() if settings.low else None
         self._cache: dict[int, StoredClip] = {}
-        (self.out / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
-
-    def __enter__(self) -> Run:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._lock.close()
+        self.tell(settings)
 
     def _saved(self) -> dict[str, Any] | None:
         path = self.out / "checkpoint.pt"
@@ -342,12 +330,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     settings = Settings(steps=arguments.steps, rate=arguments.rate)
     with Run(arguments.out, arguments.data, settings, resume=arguments.resume, start=arguments.start) as run:
-
-        def stop(number: int, frame: object) -> None:
-            run.stopping = True
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
+        run.stop_when_told()
         log.info("from step %d, %d clips", run.step, clips_there(run.data, "train"))
         run.train(arguments.until)
 

@@ -9,12 +9,9 @@ DIR is what `dataset` makes, also while it is still making it. RUN gets `checkpo
 from __future__ import annotations
 
 import argparse
-import fcntl
-import json
 import logging
 import math
 import os
-import signal
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +26,7 @@ from model_runtime.training.checkpoint import write_checkpoint
 from model_runtime.training.image.evaluate import measured
 from model_runtime.training.image.network import Reader, gathered
 from model_runtime.training.image.samples import UNKNOWN, Pool, Targets
+from model_runtime.training.run_folder import RunFolder, decayed
 from model_runtime.unified.glyph_classes import ATTRIBUTES, STEM_ATTRIBUTES
 
 log = logging.getLogger(__name__)
@@ -113,45 +111,33 @@ def losses(reader: Reader, pixels: Tensor, targets: Targets, *, half: bool = Fal
     return heat, total
 
 
-class Run:
+class Run(RunFolder):
     """A training run in a folder, which it holds for itself while it is open."""
 
     def __init__(self, out: Path, data: Path, settings: Settings, *, resume: bool) -> None:
-        out.mkdir(parents=True, exist_ok=True)
-        self.out, self.data, self.settings = out, data, settings
-        self._lock = (out / "lock").open("w")
+        super().__init__(out)
+        self.data, self.settings = data, settings
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._prepare(resume=resume)
         except BaseException:
-            self._lock.close()
+            self.close()
             raise
 
     def _prepare(self, *, resume: bool) -> None:
         settings = self.settings
         self.step = self.pool_number = self.chunks = 0
         self.seconds = 0.0
-        self.stopping = False
         torch.manual_seed(settings.seed)
         self.reader = Reader().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        matrices = [p for p in self.reader.parameters() if p.dim() > 1]
-        others = [p for p in self.reader.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=settings.rate)
+        self.optimizer = torch.optim.AdamW(decayed(self.reader, settings.decay), lr=settings.rate)
         path = self.out / "checkpoint.pt"
         if resume and path.exists():
             self._restore(torch.load(path, map_location="cpu", weights_only=True))
         else:
             self.average = {name: value.detach().clone() for name, value in self.reader.state_dict().items()}
-        (self.out / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
+        self.tell(settings)
         self._pool: Pool | None = None
         self._left = 0
-
-    def __enter__(self) -> Run:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._lock.close()
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.reader.load_state_dict(state["model"])
@@ -307,12 +293,7 @@ def main() -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     settings = Settings(hours=arguments.hours, evaluate_s=arguments.evaluate_s)
     with Run(arguments.out, arguments.data, settings, resume=arguments.resume) as run:
-
-        def stop(*_: object) -> None:
-            run.stopping = True
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+        run.stop_when_told()
         log.info("%.2f M parameters", sum(p.numel() for p in run.reader.parameters()) / 1e6)
         run.train()
 

@@ -9,11 +9,8 @@ run that was killed goes on with those that it would have heard.
 from __future__ import annotations
 
 import argparse
-import fcntl
-import json
 import logging
 import math
-import signal
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +27,7 @@ from model_runtime.training.performance.corpus import DEV
 from model_runtime.training.performance.dataset import IGNORED, Renditions, batch, training_corpora
 from model_runtime.training.performance.network import BEATS, NOTE_VALUES, NetworkConfig, NoteNetwork
 from model_runtime.training.performance.scores import loaded
+from model_runtime.training.run_folder import RunFolder, decayed
 from model_runtime.unified.performance_features import BAR_PLACES, PERIODS, PHASES, VALUES
 
 log = logging.getLogger(__name__)
@@ -123,9 +121,7 @@ class Trained:
     def __init__(self, config: NetworkConfig, settings: Settings) -> None:
         self.network = NoteNetwork(config)
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        matrices = [p for p in self.network.parameters() if p.dim() > 1]
-        others = [p for p in self.network.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": settings.decay}, {"params": others, "weight_decay": 0.0}]
+        groups = decayed(self.network, settings.decay)
         self.optimizer = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98), fused=True)
         self.low: NoteNetwork | None = None
         if settings.low:
@@ -168,7 +164,7 @@ class Trained:
         return network.eval()
 
 
-class Run:
+class Run(RunFolder):
     """A training run in a folder, which it holds for itself while it is open (`with Run(…) as run:`).
 
     Args:
@@ -179,19 +175,17 @@ class Run:
     """
 
     def __init__(self, out: Path, data: Path, settings: Settings, *, resume: bool) -> None:
-        out.mkdir(parents=True, exist_ok=True)
-        self.out, self.settings = out, settings
-        self._lock = (out / "lock").open("w")
+        super().__init__(out)
+        self.settings = settings
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two runs in one folder would spoil each other
             self._prepare(data, resume=resume)
         except BaseException:
-            self._lock.close()
+            self.close()
             raise
 
     def _prepare(self, data: Path, *, resume: bool) -> None:
         settings = self.settings
-        self.step, self.seconds, self.stopping = 0, 0.0, False
+        self.step, self.seconds = 0, 0.0
         torch.manual_seed(settings.seed)
         self.trained = {name: Trained(config, settings) for name, config in NETWORKS.items()}
         path = self.out / "checkpoint.pt"
@@ -200,13 +194,7 @@ class Run:
         self.renditions = Renditions(training_corpora(data), settings.seed, settings.kept + settings.fresh)
         dev = [score for _, score in loaded(data / f"{DEV}.npz")]
         self.dev = Renditions([(dev, 1.0)], _DEV_SEED, settings.dev)
-        (self.out / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n", encoding="utf-8")
-
-    def __enter__(self) -> Run:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._lock.close()
+        self.tell(settings)
 
     def _restore(self, state: dict[str, Any]) -> None:
         for name, own in self.trained.items():
@@ -363,12 +351,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     settings = Settings(hours=arguments.hours, rate=arguments.rate)
     with Run(arguments.out, arguments.data, settings, resume=arguments.resume) as run:
-
-        def stop(number: int, frame: object) -> None:
-            run.stopping = True
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
+        run.stop_when_told()
         log.info("from step %d", run.step)
         run.train(arguments.until)
 

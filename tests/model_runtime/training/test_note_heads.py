@@ -78,7 +78,7 @@ def test_a_trunk_that_reads_learns_to_judge_notes_as_well(
         run.train(until=3)
     both = replace(QUICK, steps=120, weights={"image": 0.2, "refining": 0.8}, averaging=0.9, notes=1.0)
     folders = [corpus_folder, notes_folder]
-    with Run(tmp_path / "judges", folders, both, resume=False, start_from=tmp_path / "reads") as run:
+    with Run(tmp_path / "judges", folders, both, resume=False, start=tmp_path / "reads" / "checkpoint.pt") as run:
         assert run.trunk.config.note_outputs == len(OUTPUTS)
         assert run.windows > 0 and run.step == 0
         before = note_scores(run.trunk.eval(), dev_notes(run.dev["refining"], 4, 1))  # type: ignore[arg-type]
