@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import ClassVar
 
 from model_runtime.engines.base import Availability, Context, Engine, Measurement
 from model_runtime.engines.pitch_ranges import pitch_range
@@ -10,9 +12,10 @@ from model_runtime.errors import InvalidValue
 from model_runtime.instruments import is_percussion, program_number
 from model_runtime.modality import Audio, Modality, Note, Performance, ProgramChange, Value
 from model_runtime.options import Options
-from model_runtime.unified.audio_reader import SILENCE, AudioReader
+from model_runtime.unified.audio_reader import SILENCE, AudioReader, ReadNotes
 from model_runtime.unified.note_picking import PickedNote, PickingSettings
 
+Told = Callable[[float, list[PickedNote]], None]
 _STAGE = "Transcribing"
 _BENCHMARK = "python -m benchmarks.transcription --data DIR --json FILE"
 _FIRST_PARTIAL_S = 10.0
@@ -31,7 +34,7 @@ class AudioReaderEngine(Engine):
     target = Modality.PERFORMANCE
     summary = "Transcribes recordings of any pitched instrument with the model that comes with ScoreBridge."
     quality = 0.65
-    measurements = (
+    measurements: ClassVar[tuple[Measurement, ...]] = (
         Measurement("note onset F1 (50 ms)", "five Bach10 chorales, mean", 0.656, _BENCHMARK),
         Measurement("note onset F1 (50 ms)", "a piano phrase (stereo_sample)", 1.0, _BENCHMARK),
         Measurement("note onset F1 (50 ms)", "a singer (vocadito_1)", 0.655, _BENCHMARK),
@@ -68,25 +71,29 @@ class AudioReaderEngine(Engine):
                 next_partial_s = read_s * _PARTIAL_GROWTH
 
         context.progress(_STAGE, 0.0, value.duration_s)
-        read = AudioReader(threads=self._threads, settings=settings_of(options)).read(value, told)
+        read = self.read(value, options, context, told)
         performance = _performance(read.notes, options, program)
         if not performance.notes:
             silent = read.loudest < SILENCE
             context.warn("The recording is silent." if silent else "No notes were found in the recording.")
         return performance
 
+    def read(self, audio: Audio, options: Options, context: Context, told: Told) -> ReadNotes:
+        """What is heard in a recording; `told` is to be called as `AudioReader.read` says."""
+        return AudioReader(threads=self._threads, settings=settings_of(options)).read(audio, told)
+
 
 def settings_of(options: Options) -> PickingSettings:
     """What counts as a note; where an option has its default, so has the reader."""
     usual, asked = PickingSettings(), Options()
     return PickingSettings(
-        onset=_moved(usual.onset, options.onset_threshold, asked.onset_threshold),
-        frame=_moved(usual.frame, options.frame_threshold, asked.frame_threshold),
+        onset=moved(usual.onset, options.onset_threshold, asked.onset_threshold),
+        frame=moved(usual.frame, options.frame_threshold, asked.frame_threshold),
         offset=usual.offset,
     )
 
 
-def _moved(own: float, wanted: float, default: float) -> float:
+def moved(own: float, wanted: float, default: float) -> float:
     """A threshold between 0 and 1 that is `own` where `default` is wanted, and rises with what is wanted."""
     return float(own ** (math.log(wanted) / math.log(default)))
 

@@ -2,7 +2,7 @@
 
     python -m model_runtime.training.refining --clips CLIPS --out OUT
 
-`CLIPS` is the audio reader's corpus (`model_runtime.training.audio.corpus`). `OUT` gets `train` and `dev` with a file for
+`CLIPS` is the audio reader's corpus (`model_runtime.training.audio.corpus`); `OUT` gets `train` and `dev`, a file for
 each clip and variant of it, as `model_runtime.training.note_windows` reads them. Files that are there are left alone.
 How many notes were candidates is logged for some thresholds.
 """

@@ -148,12 +148,18 @@ class AudioReader:
         """Read the network."""
         _session(self._weights, self._threads)
 
-    def read(self, audio: Audio, on_progress: Callable[[float, list[PickedNote]], None] | None = None) -> ReadNotes:
+    def read(
+        self,
+        audio: Audio,
+        on_progress: Callable[[float, list[PickedNote]], None] | None = None,
+        on_heads: Callable[[Floats, Floats, Floats], None] | None = None,
+    ) -> ReadNotes:
         """All notes of a recording.
 
         Args:
             audio: Of any rate and length.
             on_progress: Told after every ten seconds or so how many seconds are read and what was heard; may raise.
+            on_heads: Told all that the network says, as `ReaderSession.heads` tells it, some steps at a time.
 
         Raises:
             InvalidValue: samples that are not numbers.
@@ -168,7 +174,9 @@ class AudioReader:
             loudest = max(loudest, float(np.abs(samples).max(initial=0.0)))
             frames = framing.feed(samples)
             for start in range(0, len(frames), _BLOCK_STEPS * FRAMES_A_STEP):
-                _, late, pedals = session.heads(frames[start : start + _BLOCK_STEPS * FRAMES_A_STEP])
+                early, late, pedals = session.heads(frames[start : start + _BLOCK_STEPS * FRAMES_A_STEP])
+                if on_heads is not None:
+                    on_heads(early, late, pedals)
                 for step in late[max(LATE_STEPS - steps, 0) :]:
                     notes += picker.step(step).struck
                 steps += len(late)

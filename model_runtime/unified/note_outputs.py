@@ -6,8 +6,11 @@ none is made up. Of what a recording's reader heard they are corrections, of a s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +23,7 @@ VELOCITY_STEP = 32.0  # MIDI velocities for each unit, from whatever is usual th
 SLOW_OCTAVE = 4.0  # units for a beat of twice the usual length
 LONGEST = 96  # tokens of a window
 _NEW = 48  # tokens that each further window adds; the rest of it is context, on both sides
+_METADATA_BYTES = 65536  # at the end of an ONNX file, where its metadata lie
 Floats = npt.NDArray[np.float32]
 
 
@@ -87,3 +91,17 @@ def _spans(count: int) -> list[tuple[int, int, int, int]]:
     starts = [*range(0, count - LONGEST, _NEW), count - LONGEST]
     edges = [0, *(start + margin for start in starts[1:]), count]
     return [(start, start + LONGEST, first, last) for start, first, last in zip(starts, edges, edges[1:], strict=False)]
+
+
+def judges_notes(encoder: Path) -> bool:
+    """Whether an exported encoder tells `OUTPUTS`, without loading it: by the configuration at its file's end."""
+    state = encoder.stat()
+    return _judges(encoder, state.st_mtime_ns, state.st_size)
+
+
+@cache
+def _judges(encoder: Path, changed_ns: int, size: int) -> bool:
+    with encoder.open("rb") as file:
+        file.seek(max(size - _METADATA_BYTES, 0))
+        found = re.search(rb'"note_outputs": (\d+)', file.read())
+    return found is not None and int(found[1]) > 0
