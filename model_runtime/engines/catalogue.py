@@ -11,6 +11,7 @@ _ENGINES = (
     ("model_runtime.engines.transkun", "Transkun"),
     ("model_runtime.engines.basic_pitch", "BasicPitch"),
     ("model_runtime.engines.audio_reader", "AudioReaderEngine"),
+    ("model_runtime.engines.unified_transcription", "UnifiedTranscription"),
     ("model_runtime.engines.unified_notation", "UnifiedNotation"),
     ("model_runtime.engines.quantiser", "Quantiser"),
     ("model_runtime.engines.performer", "Performer"),
