@@ -32,12 +32,16 @@ class Piece:
         performance: As played, without a tempo map.
         tempo_map: The annotated beats, on the axis of `reference`.
         reference: Written notes with ties joined, onsets in quarter notes, repeats as played.
+        musicxml: The score.
+        order: Indices of its measures as they were played.
     """
 
     name: str
     performance: Performance
     tempo_map: TempoMap
     reference: tuple[WrittenNote, ...]
+    musicxml: bytes = b""
+    order: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,11 @@ def read_piece(path: Path) -> Piece:
     played = _beats(path / "performance_annotations.txt")
     printed = _beats(path / "midi_score_annotations.txt")
     tempo_map = _tempo_map(played, _first_quarter(printed), _before_changes(printed))
-    measures = read_measures((path / "score.musicxml").read_bytes())
+    musicxml = (path / "score.musicxml").read_bytes()
+    measures = read_measures(musicxml)
     order = _order_played(measures, performance, tempo_map)
-    return _until_they_part(Piece(path.name, performance, tempo_map, tuple(notes_in_order(measures, order))))
+    reference = tuple(notes_in_order(measures, order))
+    return _until_they_part(Piece(path.name, performance, tempo_map, reference, musicxml, tuple(order)))
 
 
 def _until_they_part(piece: Piece) -> Piece:
@@ -92,7 +98,8 @@ def _until_they_part(piece: Piece) -> Piece:
         tuple(meter for meter in piece.tempo_map.meters if meter.quarter < end),
         tuple(key for key in piece.tempo_map.keys if key.quarter < end),
     )
-    return Piece(piece.name, performance, tempo_map, tuple(n for n in piece.reference if n.onset < end))
+    reference = tuple(note for note in piece.reference if note.onset < end)
+    return replace(piece, performance=performance, tempo_map=tempo_map, reference=reference)
 
 
 def _beats(path: Path) -> list[_Beat]:

@@ -115,7 +115,12 @@ def our_onsets(notation: Notation) -> list[Onset]:
 
 
 def musescore_onsets(notations: Mapping[str, Notation], scratch: Path) -> dict[str, list[Onset]]:
-    """What MuseScore 3 plays of all scores, in one run of the program."""
+    """What MuseScore 3 plays of all scores."""
+    return {name: midi_onsets(path) for name, path in musescore_midi(notations, scratch).items()}
+
+
+def musescore_midi(notations: Mapping[str, Notation], scratch: Path) -> dict[str, Path]:
+    """MIDI files that MuseScore 3 writes of all scores, in one run of the program."""
     jobs = []
     for name, notation in notations.items():
         source, target = scratch / f"{name}.musicxml", scratch / f"{name}.mid"
@@ -131,7 +136,7 @@ def musescore_onsets(notations: Mapping[str, Notation], scratch: Path) -> dict[s
         timeout=_PATIENCE_S,
         check=True,
     )
-    return {name: midi_onsets(scratch / f"{name}.mid") for name in notations}
+    return {name: scratch / f"{name}.mid" for name in notations}
 
 
 def midi_onsets(path: Path) -> list[Onset]:

@@ -15,6 +15,7 @@ _ENGINES = (
     ("model_runtime.engines.unified_notation", "UnifiedNotation"),
     ("model_runtime.engines.quantiser", "Quantiser"),
     ("model_runtime.engines.performer", "Performer"),
+    ("model_runtime.engines.unified_performer", "UnifiedPerformer"),
     ("model_runtime.engines.fluidsynth", "FluidSynth"),
     ("model_runtime.engines.rustysynth", "RustySynth"),
     ("model_runtime.engines.verovio", "Verovio"),

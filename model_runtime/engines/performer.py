@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import ClassVar
 
 from model_runtime.engines.base import Context, Engine, Measurement
 from model_runtime.errors import InvalidValue, NothingFound, TooLarge
@@ -14,6 +15,7 @@ from model_runtime.modality import Control, Modality, Notation, Note, Performanc
 from model_runtime.options import Options
 from model_runtime.playback.channels import Seat, seats
 from model_runtime.playback.dynamics import DEFAULT_VELOCITY, DynamicsCurve
+from model_runtime.playback.manner import Manner
 from model_runtime.playback.pedalling import pedal_controls
 from model_runtime.playback.reading import read_score
 from model_runtime.playback.realising import Realiser, Struck, TimeAt, realise_exactly
@@ -21,7 +23,7 @@ from model_runtime.playback.repeats import performed_order
 from model_runtime.playback.score import Direction, Part
 from model_runtime.playback.swing import swung
 from model_runtime.playback.timeline import Timeline
-from model_runtime.playback.unfolding import unfold
+from model_runtime.playback.unfolding import Tone, unfold
 from model_runtime.synthesis.events import without_overlaps
 from model_runtime.tempo import TempoMap
 
@@ -41,7 +43,7 @@ class Performer(Engine):
     target = Modality.PERFORMANCE
     summary = "Plays a score: repeats, dynamics, articulation, ornaments, pedal and tempo; or exactly what is written."
     quality = 0.98
-    measurements = (
+    measurements: ClassVar[tuple[Measurement, ...]] = (
         Measurement("note F1 (pitch, onset) against MuseScore 3's playback", "24 Lieder, deadpan", 0.976, _BENCHMARK),
         Measurement("the same without grace notes, ornaments, arpeggios", "24 Lieder, deadpan", 0.998, _BENCHMARK),
     )
@@ -51,14 +53,19 @@ class Performer(Engine):
             raise InvalidValue("The performer plays notation only.")
         score = read_score(value.root, context)
         timeline = Timeline(score, performed_order(score.measures), deadpan=options.deadpan)
-        tempo_map = _on_host_tempo(timeline.tempo_map(), options)
+        tones = [unfold(part, timeline) for part in score.parts]
+        manner = self.manner(timeline, tones, options, context)
+        own = timeline.tempo_map()
+        tempo_map = _on_host_tempo(own if options.tempo_map is not None else manner.paced(own), options)
         playing = _Playing(timeline, tempo_map, options)
         notes: list[Note] = []
+        strokes: list[Struck] = []
         controls: list[Control] = []
         programs: list[ProgramChange] = []
         for track, (part, seat) in enumerate(zip(score.parts, seats(score.parts, options.instrument), strict=True)):
             context.progress("Playing", track, len(score.parts))
-            for struck in playing.part(part):
+            for struck in playing.part(part, tones[track]):
+                strokes.append(struck)
                 notes.append(Note(struck.onset_s, struck.offset_s, struck.pitch, struck.velocity, seat.channel, track))
                 if len(notes) > MOST_NOTES:
                     raise TooLarge(f"The score has more than {MOST_NOTES:,} notes to play.")
@@ -70,9 +77,12 @@ class Performer(Engine):
             raise NothingFound("The score has no notes to play.")
         context.progress("Playing", len(score.parts), len(score.parts))
         names = tuple(part.name for part in score.parts)
-        return Performance(
-            tuple(without_overlaps(notes)), tuple(dict.fromkeys(controls)), (), tuple(programs), names, tempo_map
-        )
+        played = without_overlaps(manner.played(notes, strokes))
+        return Performance(tuple(played), tuple(dict.fromkeys(controls)), (), tuple(programs), names, tempo_map)
+
+    def manner(self, timeline: Timeline, tones: Sequence[Sequence[Tone]], options: Options, context: Context) -> Manner:
+        """How the tones of each part are played beside what their marks ask for."""
+        return Manner()
 
 
 class _Playing:
@@ -93,9 +103,8 @@ class _Playing:
             known = self._times[quarter] = max(self.tempo_map.time_at(float(moved) + self._first_quarter), 0.0)
         return known
 
-    def part(self, part: Part) -> Iterator[Struck]:
+    def part(self, part: Part, tones: list[Tone]) -> Iterator[Struck]:
         """All notes of a part."""
-        tones = unfold(part, self.timeline)
         if self.options.deadpan:
             return realise_exactly(tones, self.time_at, DEFAULT_VELOCITY)
         curve = DynamicsCurve(part, self.timeline.starts)

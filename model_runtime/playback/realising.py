@@ -31,16 +31,27 @@ LENGTHS = {
     "strong-accent": 0.7,
     "tenuto": 1.0,
 }
+TIMED = frozenset(LENGTHS) | {"breath-mark", "caesura", "fermata"}  # marks that say how long a note sounds
 
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """A note that is played."""
+    """A note that is played.
+
+    Attributes:
+        onset_s, offset_s: When its key goes down and up, in seconds.
+        pitch: MIDI note number.
+        velocity: 1 to 127.
+        tone: What it is played for: itself, or the note that it adorns.
+        full_s: How long it would sound if held to its end, where no mark says how long it sounds.
+    """
 
     onset_s: float
     offset_s: float
     pitch: int
     velocity: int
+    tone: Tone | None = None
+    full_s: float | None = None
 
 
 TimeAt = Callable[[Fraction], float]
@@ -98,15 +109,15 @@ class Realiser:
         figure = ornamented(tone.note, tone.marks, length) if tone.marks & ORNAMENTS else None
         if figure is not None:
             for begin, stop, pitch in figure:
-                yield Struck(start + begin, start + stop, pitch, velocity)
+                yield Struck(start + begin, start + stop, pitch, velocity, tone)
             return
         if tone.note.tremolo > 0:
             count = tremolo_count(tone.note.tremolo, float(tone.duration), _flags(tone), length)
             yield from self._repeated(tone, count, velocity)
             return
-        yield Struck(
-            start, max(self._articulated(tone, start, end), start + SHORTEST_NOTE_S), tone.note.pitch, velocity
-        )
+        offset = max(self._articulated(tone, start, end), start + SHORTEST_NOTE_S)
+        full_s = None if tone.legato or tone.marks & TIMED else end - start
+        yield Struck(start, offset, tone.note.pitch, velocity, tone, full_s)
 
     def _span(self, tone: Tone) -> tuple[float, float]:
         start = self.time_at(tone.onset) + self._delay.get(id(tone), 0.0)
@@ -133,7 +144,7 @@ class Realiser:
         for i in range(count):
             begin = self.time_at(tone.onset + tone.duration * i / count)
             stop = self.time_at(tone.onset + tone.duration * (i + 1) / count)
-            yield Struck(begin, stop, tone.note.pitch, velocity)
+            yield Struck(begin, stop, tone.note.pitch, velocity, tone)
 
     def _alternating(self, tone: Tone, others: list[Tone]) -> Iterator[Struck]:
         """A note and those that follow it in turn, over the time of both; `others` are silent on their own."""
@@ -144,7 +155,8 @@ class Realiser:
             begin = self.time_at(tone.onset + whole * i / count)
             stop = self.time_at(tone.onset + whole * (i + 1) / count)
             for playing in others if i % 2 else [tone]:
-                yield Struck(begin, stop, playing.note.pitch, self.velocity_of(playing.note, playing.written))
+                velocity = self.velocity_of(playing.note, playing.written)
+                yield Struck(begin, stop, playing.note.pitch, velocity, playing)
 
     def _place_graces(self, tones: list[Tone]) -> Iterator[Struck]:
         """Grace notes: slashed ones and runs before the beat, a single unslashed one on it."""
@@ -168,7 +180,8 @@ class Realiser:
         for tone in chord:
             self._delay[id(tone)] = stop - start
         for note in head.graces[0]:
-            yield Struck(start, stop + LEGATO_OVERLAP_S, note.pitch, self.velocity_of(note, head.written))
+            velocity = self.velocity_of(note, head.written)
+            yield Struck(start, stop + LEGATO_OVERLAP_S, note.pitch, velocity, head)
 
     def _leading(self, head: Tone, before: list[Tone]) -> Iterator[Struck]:
         """Quick notes take their time from what comes before; at the very start, from the note itself."""
@@ -186,8 +199,8 @@ class Realiser:
                 self._stolen[id(tone)] = length
         for i, group in enumerate(head.graces):
             for note in group:
-                begin = start + length * i / count
-                yield Struck(begin, start + length * (i + 1) / count, note.pitch, self.velocity_of(note, head.written))
+                begin, stop = start + length * i / count, start + length * (i + 1) / count
+                yield Struck(begin, stop, note.pitch, self.velocity_of(note, head.written), head)
 
     def _after_grace(self, tone: Tone) -> Iterator[Struck]:
         end = self.time_at(tone.onset)
