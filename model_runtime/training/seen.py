@@ -1,6 +1,7 @@
 """Windows as the image reader really sees them: pages engraved, spoilt, read by the reader, and paired with their LMX.
 
     python -m model_runtime.training.seen --data SCORES --out DIR [--split train] [--measures 20000] [--fonts FONTS]
+                                          [--music piano]     # or melody, reduction: `parts.py`
     python -m model_runtime.training.seen --out DIR [--split train] --errors     # what the reader made of the pages
 
 The pages are MuseScore 3's as it sets them by itself, MuseScore's in other styles, and Verovio's in other fonts; some
@@ -36,7 +37,7 @@ import numpy as np
 
 from model_runtime.tokens.glyphs import COMPOUND_FIELDS, Glyph
 from model_runtime.tokens.lmx import LmxMeasure, head_tokens, lmx_measures, split_head
-from model_runtime.tokens.score import Head, drop_unprinted_tuplets, heads, two_staved_part, visible_part
+from model_runtime.tokens.score import Head, drop_unprinted_tuplets, heads, visible_part
 from model_runtime.tokens.vocabulary import IDS, fingerprint, ids_of
 from model_runtime.training.corpus import STAVES, TRAINING_SPLITS, Arrays, root_of, sources
 from model_runtime.training.editions import (
@@ -52,6 +53,7 @@ from model_runtime.training.glyph_matching import differences, match
 from model_runtime.training.image.dataset import totals
 from model_runtime.training.image.degrade import Damage
 from model_runtime.training.image.pages import strew
+from model_runtime.training.parts import Music, parts_of, staves_of
 from model_runtime.training.seen_errors import errors_table
 from model_runtime.unified.image_reader import ImageReader, ReadSystem
 from model_runtime.unified.lines_of_music import Line, PlacedWindow, measures_of, windows_of
@@ -74,11 +76,13 @@ _EDGE_SPACES = 2.0  # by which a window's edge may lie off a measure's
 
 @dataclass(frozen=True)
 class Truth:
-    """A part, measure by measure: what is written, what holds before, what an eye sees (empty where unknown)."""
+    """A part, measure by measure: what is written, what holds before, what an eye sees (empty where unknown); and how
+    many staves it has."""
 
     measures: Sequence[LmxMeasure]
     heads: Sequence[Head]
     exact: Sequence[EngravedMeasure]
+    staves: int = STAVES
 
     @classmethod
     def of(cls, part: ET.Element) -> Truth:
@@ -88,7 +92,7 @@ class Truth:
         drop_unprinted_tuplets(visible)
         measures, states = lmx_measures(visible), heads(visible)
         share_beams(visible)
-        return cls(measures, states, engraver.engrave(Style()))
+        return cls(measures, states, engraver.engrave(Style()), staves_of(part))
 
     def clefs(self, number: int) -> dict[int, str]:
         """Clefs behind what a measure prints at its start."""
@@ -125,10 +129,10 @@ def seen_windows(
     counts["pages"] += len(pages)
     counts["true measures"] += sum(len(page.measures) for page in pages)
     parts = instruments(systems) if systems else []
-    if len(parts) != 1 or not any(p is not None and p.staves == STAVES for p in parts[0]):
-        counts["scores not read as one piano"] += 1
+    if len(parts) != 1 or not any(p is not None and p.staves == truth.staves for p in parts[0]):
+        counts["scores not read as one piano" if truth.staves == STAVES else "scores not read as one melody"] += 1
         return []
-    lines = [Line(p.glyphs if p is not None else (), STAVES) for p in parts[0]]
+    lines = [Line(p.glyphs if p is not None else (), truth.staves) for p in parts[0]]
     together = rng.random() >= _LINE_BY_LINE
     groups = [list(range(len(lines)))] if together else [[i] for i in range(len(lines))]
     placed = [w for group in groups for w in _cut([lines[i] for i in group], boxes[group[0]], truth, rng)]
@@ -268,6 +272,8 @@ def printed(
         root = ET.Element("score-partwise")
         root.append(part)
         strew(root, rng)
+        if staves_of(part) == 1:
+            _move_to_first_staff(part)
     truth = Truth.of(part)
     if edition.startswith("MuseScore"):
         plain = edition == "MuseScore" or (edition == "MuseScore, spoilt" and rng.random() < 0.5)
@@ -284,15 +290,27 @@ def printed(
     return pages, truth
 
 
+def _move_to_first_staff(part: ET.Element) -> None:
+    """What was strewn under a second staff stands under the only one."""
+    for direction in part.iter("direction"):
+        for staff in direction.findall("staff"):
+            direction.remove(staff)
+
+
 Task = tuple[str, Callable[[], ET.Element | None]]  # a name, and how its part is loaded
 
 
-def tasks_of(data: Path, split: str) -> list[Task]:
-    """The two-staved parts of a folder of scores, songs or kern."""
+def tasks_of(data: Path, split: str, music: Music = Music.PIANO) -> list[Task]:
+    """A part of each score of a folder, songs or kern: the piano's, or of several such parts always the same one."""
     splits = TRAINING_SPLITS if split == "train" else (split,)
 
     def loader(path: Path) -> Callable[[], ET.Element | None]:
-        return lambda: two_staved_part(root_of(path))
+        def load() -> ET.Element | None:
+            rng = np.random.default_rng(zlib.crc32(path.stem.encode()))
+            parts = parts_of(root_of(path), music, rng)
+            return parts[int(rng.integers(len(parts)))].part if parts else None
+
+        return load
 
     return [(name, loader(path)) for name, own, path in sources(data) if own in splits]
 
@@ -393,7 +411,7 @@ def _engrave(task: Task, edition: str, seeds: Sequence[int], fonts: Sequence[Pat
     result: tuple[list[EngravedPage], Truth] | str
     try:
         part = task[1]()
-        result = "no part with two staves" if part is None else printed(part, edition, seeds, fonts, most_pages)
+        result = "no such part" if part is None else printed(part, edition, seeds, fonts, most_pages)
     except Exception as error:  # one odd score must not end a run over thousands; it is counted and named
         result = f"{type(error).__name__}: {error}"[:100]
     times = os.times()
@@ -406,6 +424,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=("seen",), default="seen")
     parser.add_argument("--data", type=Path, help="folder with index.csv and <id>.mxl")
     parser.add_argument("--kern", type=Path, dest="data", help="folder of .krn files")
+    parser.add_argument("--music", type=Music, choices=list(Music), default=Music.PIANO, help="what of each score")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--split", choices=("train", "dev"), default="train")
     parser.add_argument("--measures", type=int, default=20000, help="windows that are wanted")
@@ -423,7 +442,7 @@ def main() -> None:
     if arguments.data is None:
         parser.error("--data or --kern is missing: a folder of scores")
     fonts = sorted(arguments.fonts.glob("*.otf")) if arguments.fonts else []
-    tasks = tasks_of(arguments.data, arguments.split)
+    tasks = tasks_of(arguments.data, arguments.split, arguments.music)
     counted = build(
         tasks,
         folder,
