@@ -2,7 +2,7 @@
 
 Small trunks are trained from nothing on the same windows with the same settings: one reads glyphs, one reads played
 notes, and one does both — once for as many steps in all, so that each direction gets half (`both`), and once for twice
-as many, so that each direction gets as many steps as alone (`both_longer`). Then each is measured on the same
+as many, so that each direction gets as many steps as alone (`longer`). Then each is measured on the same
 development windows.
 
 Figures:
@@ -34,13 +34,13 @@ SHARES = {
     "image_alone": {"image": 1.0},
     "performance_alone": {"performance": 1.0},
     "both": {"image": 0.5, "performance": 0.5},
-    "both_longer": {"image": 0.5, "performance": 0.5},
+    "longer": {"image": 0.5, "performance": 0.5},
 }
 
 
 def trained(name: str, corpus: Path, out: Path, steps: int) -> Path:
     """Folder of the run of this name, trained to its end; what an interrupted run left is gone on with."""
-    settings = replace(SETTINGS, steps=2 * steps if name == "both_longer" else steps, weights=SHARES[name])
+    settings = replace(SETTINGS, steps=2 * steps if name == "longer" else steps, weights=SHARES[name])
     with Run(out / name, corpus, settings, resume=(out / name / "checkpoint.pt").exists(), config=SMALL) as run:
         run.train()
     return out / name

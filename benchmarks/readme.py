@@ -25,6 +25,7 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
     "notation": ("unified", "scorebridge", "musescore", "music21"),
     "playback": ("fluidsynth", "rustysynth"),
     "live_notation": ("live", "offline"),
+    "multitask": ("alone", "both", "longer"),
 }
 """Benchmark → names in its figures that become columns; for `transcription` and `notation` ours comes first."""
 
