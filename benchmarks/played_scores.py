@@ -24,7 +24,9 @@ from model_runtime.playback.reading import read_score
 from model_runtime.playback.repeats import performed_order
 from model_runtime.playback.timeline import Timeline
 from model_runtime.tempo import Meter, TempoMap
-from model_runtime.training.rendering import DEV_EVERY, Song, pieces_of, read_song
+from model_runtime.training.rendering.corpus import DEV_EVERY
+from model_runtime.training.rendering.pieces import pieces_of
+from model_runtime.training.rendering.song import Song, read_song
 
 Floats = npt.NDArray[np.float64]
 FARTHEST_PLAYED_S, FARTHEST_RENDERED_S = 0.25, 0.15

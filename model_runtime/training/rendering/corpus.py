@@ -1,0 +1,49 @@
+"""Writes the pieces of all songs as `training.note_windows` reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from model_runtime.tokens.vocabulary import fingerprint
+from model_runtime.training.rendering.pieces import Piece, broadened, pieces_of
+from model_runtime.training.rendering.song import read_song
+from model_runtime.unified.written_notes import note_tokens
+
+DEV_EVERY = 20
+_BROAD_QPM = 100.0  # slower songs could as well be written in note values of twice the length; every other one is
+
+
+def save(piece: Piece, path: Path) -> None:
+    """Write a piece as `training.note_windows` reads it."""
+    tokens = note_tokens(piece.notes)
+    temporary = path.with_suffix(".partial")
+    with temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            source=np.array("notation"),
+            vocabulary=np.array(fingerprint()),
+            ids=tokens.ids.astype(np.int16),
+            places=tokens.places,
+            wanted=piece.wanted[tokens.order],
+            weights=piece.weights[tokens.order],
+        )
+    temporary.replace(path)
+
+
+def build(data: Path, out: Path, limit: int | None = None) -> int:
+    """Make the pieces of all songs that are not there yet; returns how many songs were read."""
+    read = 0
+    for number, path in enumerate(sorted((data / "data" / "pop909").glob("*.mid"))[:limit]):
+        folder = out / ("dev" if number % DEV_EVERY == 0 else "train")
+        folder.mkdir(parents=True, exist_ok=True)
+        done = folder / f".{path.stem}"
+        if done.exists():
+            continue
+        for name, piece in pieces_of(read_song(path)):
+            broad = number % 2 == 1 and float(np.median(piece.notes.qpm)) < _BROAD_QPM
+            save(broadened(piece) if broad else piece, folder / f"{path.stem}_{name}.npz")
+        done.touch()
+        read += 1
+    return read
