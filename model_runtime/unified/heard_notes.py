@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_runtime.tokens.notes import NoteToken, compound
+from model_runtime.tokens.notes import COMPOUND_FIELDS, NoteToken, compound
 from model_runtime.tokens.vocabulary import BLOCKS, PROBABILITY_BINS, TICK_S
 from model_runtime.unified.audio_front_end import KEYS, LOWEST_PITCH
 from model_runtime.unified.audio_steps import LATE_STEPS, STEP_S, moment_s
@@ -35,7 +35,8 @@ LEAST_ONSET = 0.2
 notes, and 69 % of what it finds is one; at 0.5 it is 79 % and 88 % (`training.refining` prints both)."""
 
 PLACES_A_SECOND = 10.0
-_BEFORE_STEPS, _CHUNK_STEPS, _AFTER_STEPS = 48, 1292, 862  # 1.1 s, 30 s and 20 s
+_CHUNK_STEPS = 1292  # 30 s
+_REACH_STEPS = 860  # 20 s: how far before and after a candidate anything is looked for
 _FRAME_LEVELS = (0.15, 0.3, 0.7, 0.85)  # besides the usual one: where else the note might end
 _OFFSET = 0.15  # smallest peak of the offset head that says where a note ends
 _OFFSET_SEEN = 0.08  # and that is a clue
@@ -133,7 +134,7 @@ class HeardNoteFinder:
         self._early = np.concatenate([self._early, heads[:, :, 0]])
         self._late = np.concatenate([self._late, late[skipped:]])
         self._pedal = np.concatenate([self._pedal, pedal])
-        while self._start + len(self._late) >= self._next + _CHUNK_STEPS + _AFTER_STEPS:
+        while self._start + len(self._late) >= self._next + _CHUNK_STEPS + _REACH_STEPS + 2:
             self._look(self._next + _CHUNK_STEPS)
 
     def finish(self) -> HeardNotes:
@@ -152,7 +153,7 @@ class HeardNoteFinder:
             heads = _Heads(self._early[:count], self._late, self._pedal[:count], self._least, self._settings)
             self._found.append(heads.candidates(self._next - self._start, end - self._start, self._start))
         self._next = end
-        gone = max(end - _BEFORE_STEPS - self._start, 0)
+        gone = max(end - _REACH_STEPS - 2 - self._start, 0)
         self._early, self._late, self._pedal = self._early[gone:], self._late[gone:], self._pedal[gone:]
         self._start += gone
 
@@ -185,7 +186,7 @@ class _Heads:
         rows, keys = np.nonzero(self.candidate[first:last])
         rows = rows + first
         place = rows + _between(self.onset, rows, keys)
-        again = _following(self.struck)[rows + 1, keys]  # the key struck once more, or the last row
+        again = np.minimum(_following(self.struck)[rows + 1, keys], rows + _REACH_STEPS)  # the key struck once more
         ends = {level: self._end(level, rows, keys, place, again) for level in (self.settings.frame, *_FRAME_LEVELS)}
         end = ends.pop(self.settings.frame) if self.settings.frame not in _FRAME_LEVELS else ends[self.settings.frame]
         length = end - place
@@ -239,10 +240,12 @@ class _Heads:
         latest = len(self.onset) - 1
         again = _following(self.candidate)[rows + 1, keys]
         before = _latest(self.candidate)[rows - 1, keys]
-        is_again, was_before = self.candidate[again, keys], before >= 0
+        is_again = self.candidate[again, keys] & (again - rows <= _REACH_STEPS)
+        was_before = (before >= 0) & (rows - before <= _REACH_STEPS)
         strongest = np.full(len(rows), -1, np.int64)
         for i, (row, key, stop) in enumerate(zip(rows.tolist(), keys.tolist(), again.tolist(), strict=True)):
-            seen = np.where(self.let_go[row + 2 : stop + 1, key], self.offset[row + 2 : stop + 1, key], 0.0)
+            within = slice(row + 2, min(stop, row + _REACH_STEPS) + 1)
+            seen = np.where(self.let_go[within, key], self.offset[within, key], 0.0)
             if seen.any():
                 strongest[i] = row + 2 + int(seen.argmax())
         there = strongest >= 0
@@ -330,7 +333,7 @@ def tokens_of(heard: HeardNotes) -> tuple[Ints, Floats]:
         )
     ]
     starts = np.array([BLOCKS[clue.block].start + clue.first for clue in CLUES], np.int64)
-    notes = np.array(rows, np.int64).reshape(len(heard), -1)
+    notes = np.array(rows, np.int64).reshape(-1, len(COMPOUND_FIELDS))
     return np.concatenate([notes, heard.clues + starts], axis=1), (heard.onset_s * PLACES_A_SECOND).astype(np.float32)
 
 
