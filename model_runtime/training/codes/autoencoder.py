@@ -124,14 +124,15 @@ class AutoEncoder(nn.Module):
             *(_doubling(first, first // 2), nn.ReLU(inplace=True), nn.Conv2d(first // 2, 1, 3, padding=1)),
         )
 
-    def forward(self, ink: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Ink → ink drawn from its codes (B, 1, H, W), codes (B, R, C, CODEBOOKS), commitment loss."""
+    def forward(self, ink: Tensor, *, coded: bool = True) -> tuple[Tensor, Tensor]:
+        """Ink → ink drawn from its codes, or from what they are to stand for (B, 1, H, W), and the commitment loss."""
         seen = self.encoder(ink).float()  # (B, d, R, C)
-        batch, width, rows, columns = seen.shape
-        flat = seen.permute(0, 2, 3, 1).reshape(-1, width)
-        quantised, codes, commitment = self.quantiser(flat)
-        drawn = self.decoder(quantised.view(batch, rows, columns, width).permute(0, 3, 1, 2))
-        return drawn.float(), codes.view(batch, rows, columns, CODEBOOKS), commitment
+        commitment = seen.new_zeros(())
+        if coded:
+            batch, width, rows, columns = seen.shape
+            quantised, _, commitment = self.quantiser(seen.permute(0, 2, 3, 1).reshape(-1, width))
+            seen = quantised.view(batch, rows, columns, width).permute(0, 3, 1, 2)
+        return self.decoder(seen).float(), commitment
 
     def codes(self, ink: Tensor) -> Tensor:
         """Ink → codes (B, R, C, CODEBOOKS)."""

@@ -6,6 +6,7 @@ and its square, the difference of neighbouring pixels' steps (edges), and the co
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -17,12 +18,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from model_runtime.modality import GreyPage
 from model_runtime.training.checkpoint import write_checkpoint
 from model_runtime.training.codes.autoencoder import PATCH_PX, AutoEncoder
+from model_runtime.training.run_folder import RunFolder, decayed
 
+_TOLD_STEPS = 200
+_log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float32]
 
 
@@ -35,6 +38,8 @@ class FittingSettings:
         rate: Highest learning rate; it falls to a hundredth by a cosine over the seconds.
         batch: Squares in a step.
         side_px: Of a square.
+        plain: Share of the seconds at first in which nothing is quantised: codes begin where the encoder knows already
+            what matters.
         commitment: Weight of that loss.
         save_s: Seconds between checkpoints.
         seed: Of everything.
@@ -43,84 +48,89 @@ class FittingSettings:
 
     seconds: float = 900.0
     rate: float = 2e-3
-    batch: int = 32
+    batch: int = 16
     side_px: int = 6 * PATCH_PX
+    plain: float = 0.2
     commitment: float = 0.25
     save_s: float = 60.0
     seed: int = 1
     half: bool = True
 
 
-def fitted(
-    pictures: Sequence[GreyPage], folder: Path, settings: FittingSettings, tell: Callable[[str], None]
-) -> tuple[AutoEncoder, float]:
-    """The autoencoder trained on pictures, and the processor seconds it took; goes on from the folder's checkpoint.
+class Fitting(RunFolder):
+    """A training run of the autoencoder in a folder, which goes on from the folder's checkpoint.
 
     Args:
         pictures: uint8, 0 is ink.
-        folder: Of `checkpoint.pt`.
-        tell: Told now and then how far it is.
+        out: The folder.
+        settings: How; `seconds` may be changed on the way.
     """
-    torch.manual_seed(settings.seed)
-    model = AutoEncoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.rate, weight_decay=0.01)
-    folder.mkdir(parents=True, exist_ok=True)
-    seconds, step = 0.0, 0
-    if (folder / "checkpoint.pt").exists():
-        state: dict[str, Any] = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        seconds, step = state["seconds"], state["step"]
 
-    def save() -> None:
-        write_checkpoint(
-            {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "seconds": seconds, "step": step}, folder
-        )
+    def __init__(self, pictures: Sequence[GreyPage], out: Path, settings: FittingSettings) -> None:
+        super().__init__(out)
+        self.tell(settings)
+        torch.manual_seed(settings.seed)
+        self.settings, self.pictures = settings, pictures
+        self.model = AutoEncoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = torch.optim.AdamW(decayed(self.model, 0.01), lr=settings.rate)
+        self.step, self.processor_s = 0, 0.0
+        if (out / "checkpoint.pt").exists():
+            state: dict[str, Any] = torch.load(out / "checkpoint.pt", map_location="cpu", weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step, self.processor_s = state["step"], state["processor_s"]
 
-    last_save = seconds
-    sums = np.zeros(3)
-    while seconds < settings.seconds:
-        started = time.process_time()
-        rng = np.random.default_rng((settings.seed, step))
-        squares = _squares(pictures, settings.batch, settings.side_px, rng)
-        rate = _rate(seconds, step, settings)
-        sums += _fit_step(model, optimizer, torch.from_numpy(squares), rate, settings)
-        step += 1
-        seconds += time.process_time() - started
-        if step % 100 == 0:
-            error, edges, commitment = sums / 100
-            tell(f"step {step}, {seconds:.0f} s: error {error:.4f}, edges {edges:.4f}, commitment {commitment:.4f}")
-            sums[:] = 0
-        if seconds - last_save > settings.save_s:
-            save()
-            last_save = seconds
-    if seconds > last_save:
-        save()
-    return model.eval(), seconds
+    def save(self) -> None:
+        """Write the checkpoint."""
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        write_checkpoint({**state, "step": self.step, "processor_s": self.processor_s}, self.out)
 
+    def train(self, tell: Callable[[str], None] = _log.info) -> AutoEncoder:
+        """The autoencoder, trained to its end or until it is told to stop; `tell` hears now and then how far it is."""
+        last_save = self.processor_s
+        sums = np.zeros(3)
+        while self.processor_s < self.settings.seconds and not self.stopping:
+            started = time.process_time()
+            sums += self._fit_step()
+            self.processor_s += time.process_time() - started
+            if self.step % _TOLD_STEPS == 0:
+                error, edges, commitment = sums / _TOLD_STEPS
+                tell(
+                    f"step {self.step}, {self.processor_s:.0f} s: error {error:.4f}, edges {edges:.4f}, "
+                    f"commitment {commitment:.4f}"
+                )
+                sums[:] = 0
+            if self.processor_s - last_save > self.settings.save_s:
+                self.save()
+                last_save = self.processor_s
+        if self.processor_s > last_save:
+            self.save()
+        return self.model.eval()
 
-def _rate(seconds: float, step: int, settings: FittingSettings) -> float:
-    warm = min((step + 1) / 100, 1.0)
-    done = min(seconds / settings.seconds, 1.0)
-    return settings.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+    def _fit_step(self) -> tuple[float, float, float]:
+        """One update; returns the differences of ink and of edges, and the commitment."""
+        settings, model = self.settings, self.model
+        model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate()
+        rng = np.random.default_rng((settings.seed, self.step))
+        ink = torch.from_numpy(_squares(self.pictures, settings.batch, settings.side_px, rng))
+        coded = self.processor_s >= settings.plain * settings.seconds
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.half):
+            drawn, commitment = model(ink.contiguous(memory_format=torch.channels_last), coded=coded)
+        error = F.l1_loss(drawn, ink)
+        edges = F.l1_loss(drawn.diff(dim=2), ink.diff(dim=2)) + F.l1_loss(drawn.diff(dim=3), ink.diff(dim=3))
+        self.optimizer.zero_grad(set_to_none=True)
+        (error + 2.0 * F.mse_loss(drawn, ink) + 0.5 * edges + settings.commitment * commitment).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        return error.item(), edges.item(), commitment.item()
 
-
-def _fit_step(
-    model: AutoEncoder, optimizer: torch.optim.Optimizer, ink: Tensor, rate: float, settings: FittingSettings
-) -> tuple[float, float, float]:
-    """One update; returns the differences of ink and of edges, and the commitment."""
-    model.train()
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.half):
-        drawn, _, commitment = model(ink.contiguous(memory_format=torch.channels_last))
-    error = F.l1_loss(drawn, ink)
-    edges = F.l1_loss(drawn.diff(dim=2), ink.diff(dim=2)) + F.l1_loss(drawn.diff(dim=3), ink.diff(dim=3))
-    optimizer.zero_grad(set_to_none=True)
-    (error + 2.0 * F.mse_loss(drawn, ink) + 0.5 * edges + settings.commitment * commitment).backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    return error.item(), edges.item(), commitment.item()
+    def _rate(self) -> float:
+        warm = min((self.step + 1) / 100, 1.0)
+        done = min(self.processor_s / self.settings.seconds, 1.0)
+        return self.settings.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def _squares(pictures: Sequence[GreyPage], count: int, side: int, rng: np.random.Generator) -> Floats:

@@ -128,8 +128,8 @@ def _window(
             x = system.left + glyph.x / scale - left_px
             places.append((x * to_picture, (_height(glyph, box, page.space_px) - top_px) * to_picture))
     ids = np.array([compound(g) for g in (*carried, *glyphs)], np.int64)
-    x = np.array([*(g.x for g in carried), *(g.x + shift for g in glyphs)], np.float32)
-    window = Window("image", ids, x, None, 1, whole=True)
+    across = np.array([*(g.x for g in carried), *(g.x + shift for g in glyphs)], np.float32)
+    window = Window("image", ids, across, None, 1, whole=True)
     placed = PlacedWindow(window, box.system, HeadOfLine(), None, STAVES)
     return PictureWindow(SeenWindow(box.number, placed, glyphs), picture, tuple(places), part is not None)
 
