@@ -103,6 +103,20 @@ def wanted_of(heard: HeardNotes, notes: Floats, clip_s: float) -> tuple[Floats, 
     return wanted, weights
 
 
+def levelled(wanted: Floats, weights: Floats) -> Floats:
+    """What is wanted, less what all notes of a clip have in common in time and loudness.
+
+    How hard an instrument's keys were struck on the whole, or how late it speaks, cannot be heard when its level and
+    its name are unknown; a trunk that is asked for it learns clips by heart.
+    """
+    result = wanted.copy()
+    for output in (LATE, VELOCITY):
+        known = weights[:, output] > 0
+        if known.any():
+            result[known, output] -= np.median(wanted[known, output])
+    return result
+
+
 def save(path: Path, heard: HeardNotes, wanted: Floats, weights: Floats) -> None:
     """Write a file as `note_windows.NoteCorpus` reads it."""
     ids, places = tokens_of(heard)
@@ -141,7 +155,7 @@ def build(clips: Path, out: Path, split: str, limit: int | None = None) -> int:
             heard = heard_in(session, frames)
             if len(heard):
                 wanted, weights = wanted_of(heard, notes, len(frames) * HOP_SAMPLES / SAMPLE_RATE)
-                save(target, heard, wanted, weights)
+                save(target, heard, levelled(wanted, weights), weights)
                 counts.add(heard, wanted, len(notes))
                 made += 1
             if number % 100 == 99:
