@@ -23,8 +23,8 @@ from model_runtime.training.clefs import under_clef
 UPPER, LOWER = 1, 2
 VOICES_A_STAFF = 4  # as MuseScore counts them: 1 to 4 above, 5 to 8 below
 _HANDS = 0.4  # share of the scores of which one hand of the piano becomes a melody too
-_OTHER_CLEFS = 0.3  # share of the melodies that are moved to where another clef is used, for songs have one alone
-_CLEFS = {"F4": 0.4, "C3": 0.35, "C4": 0.15, "C1": 0.1}
+_OTHER_CLEFS = 0.25  # share of the melodies that are moved to where another clef is used, for songs have one alone
+_CLEFS = {"F4": 0.6, "C3": 0.25, "C4": 0.1, "C1": 0.05}
 _MOST_REDUCTIONS = 2  # of a score
 _BEHIND_STAFF = ("beam", "notations", "lyric", "play", "listen")
 _BEHIND_STAVES = ("part-symbol", "instruments", "clef", "staff-details", "transpose", "directive", "measure-style")
@@ -58,7 +58,7 @@ def parts_of(root: ET.Element, music: Music, rng: np.random.Generator) -> list[S
     if music is Music.PIANO:
         piano = two_staved_part(root)
         return [] if piano is None else [ScorePart("", piano)]
-    singles, hands = _single_staves(root), _hands(root)
+    singles, hands = single_staves(root), _hands(root)
     if music is Music.REDUCTION:
         return _reductions(singles, hands, rng)
     drawn = hands[int(rng.integers(2)) :][:1] if hands and rng.random() < _HANDS else []
@@ -72,7 +72,7 @@ def _perhaps_under_another_clef(single: ScorePart, rng: np.random.Generator) -> 
     return replace(single, part=under_clef(single.part, clef))
 
 
-def _single_staves(root: ET.Element) -> list[ScorePart]:
+def single_staves(root: ET.Element) -> list[ScorePart]:
     """Voices and instruments that are written on one staff."""
     result: list[ScorePart] = []
     for part in root.findall("part"):
@@ -90,7 +90,7 @@ def _hands(root: ET.Element) -> list[ScorePart]:
         return []
     hands = []
     for name, staff in (("upper", UPPER), ("lower", LOWER)):
-        alone, emptied = _staff_alone(piano, staff)
+        alone, emptied = staff_alone(piano, staff)
         hands.append(ScorePart(name, single_staff(alone), emptied))
     return hands
 
@@ -138,7 +138,7 @@ def single_staff(part: ET.Element) -> ET.Element:
     return result
 
 
-def _staff_alone(part: ET.Element, staff: int) -> tuple[ET.Element, int]:
+def staff_alone(part: ET.Element, staff: int) -> tuple[ET.Element, int]:
     """A copy of a part with two staves that has only one of them, and how many measures had to be emptied."""
     result = ET.Element("part", part.attrib)
     emptied = 0
