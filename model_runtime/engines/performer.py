@@ -55,8 +55,7 @@ class Performer(Engine):
         timeline = Timeline(score, performed_order(score.measures), deadpan=options.deadpan)
         tones = [unfold(part, timeline) for part in score.parts]
         manner = self.manner(timeline, tones, options, context)
-        own = timeline.tempo_map()
-        tempo_map = _on_host_tempo(own if options.tempo_map is not None else manner.paced(own), options)
+        tempo_map = _on_host_tempo(timeline.tempo_map(), options)
         playing = _Playing(timeline, tempo_map, options)
         notes: list[Note] = []
         strokes: list[Struck] = []
@@ -78,11 +77,39 @@ class Performer(Engine):
         context.progress("Playing", len(score.parts), len(score.parts))
         names = tuple(part.name for part in score.parts)
         played = without_overlaps(manner.played(notes, strokes))
-        return Performance(tuple(played), tuple(dict.fromkeys(controls)), (), tuple(programs), names, tempo_map)
+        performance = Performance(tuple(played), tuple(dict.fromkeys(controls)), (), tuple(programs), names, tempo_map)
+        return performance if options.tempo_map is not None else at_pace(performance, manner.paced(tempo_map))
 
     def manner(self, timeline: Timeline, tones: Sequence[Sequence[Tone]], options: Options, context: Context) -> Manner:
         """How the tones of each part are played beside what their marks ask for."""
         return Manner()
+
+
+def at_pace(performance: Performance, tempo_map: TempoMap) -> Performance:
+    """The performance with everything at its quarter note of another tempo map."""
+    own = performance.tempo_map
+    if own is None or tempo_map == own:
+        return performance
+
+    def moved(times_s: Sequence[float]) -> list[float]:
+        times: list[float] = tempo_map.times_at(own.quarters_at(times_s)).tolist()
+        return times
+
+    ends = zip(
+        performance.notes,
+        moved([note.onset_s for note in performance.notes]),
+        moved([note.offset_s for note in performance.notes]),
+        strict=True,
+    )
+    controls = zip(performance.controls, moved([control.time_s for control in performance.controls]), strict=True)
+    programs = zip(performance.programs, moved([program.time_s for program in performance.programs]), strict=True)
+    return replace(
+        performance,
+        notes=tuple(replace(note, onset_s=onset_s, offset_s=offset_s) for note, onset_s, offset_s in ends),
+        controls=tuple(replace(control, time_s=time_s) for control, time_s in controls),
+        programs=tuple(replace(program, time_s=time_s) for program, time_s in programs),
+        tempo_map=tempo_map,
+    )
 
 
 class _Playing:

@@ -32,6 +32,7 @@ _SHORTEST_S = 0.03
 _STEADY = 0.03  # log2: where the score's own tempo changes by more, it is followed alone
 _NEAR_QUARTERS = 3  # about such a place
 Floats = npt.NDArray[np.float64]
+_NOTHING: Floats = np.zeros(len(OUTPUTS))  # is told of what the trunk was not asked about
 
 
 class HumanManner(Manner):
@@ -88,12 +89,12 @@ class HumanManner(Manner):
         edges = tempo_map.times_at(np.append(beats, len(beats)))
         change = np.abs(np.diff(np.log2(np.diff(edges)), prepend=0.0)) > _STEADY
         change[0] = False
-        near = np.convolve(change, np.ones(2 * _NEAR_QUARTERS + 1), "same") > 0
+        near = np.convolve(np.pad(change, _NEAR_QUARTERS), np.ones(2 * _NEAR_QUARTERS + 1), "valid") > 0
         return np.where(near, 0.0, smooth - np.median(smooth))
 
     def played(self, notes: list[Note], strokes: Sequence[Struck]) -> list[Note]:
         """The notes moved; what strikes one key together still does, and strokes of a key keep their order."""
-        told = [self._of(stroke) for stroke in strokes]
+        told = [self._told.get(id(stroke.tone), _NOTHING) for stroke in strokes]
         late = np.clip([values[LATE] for values in told], -FARTHEST_S, FARTHEST_S)
         louder = np.clip([values[VELOCITY] for values in told], -FARTHEST_VELOCITY, FARTHEST_VELOCITY)
         by_key: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -102,13 +103,11 @@ class HumanManner(Manner):
         for same_key in by_key.values():
             _keep_apart(sorted(same_key, key=lambda i: notes[i].onset_s), notes, late, louder)
         return [
-            _moved(note, stroke, float(late[i]), float(louder[i]), float(told[i][LENGTH]))
+            note
+            if told[i] is _NOTHING
+            else _moved(note, stroke, float(late[i]), float(louder[i]), float(told[i][LENGTH]))
             for i, (note, stroke) in enumerate(zip(notes, strokes, strict=True))
         ]
-
-    def _of(self, stroke: Struck) -> Floats:
-        known = self._told.get(id(stroke.tone))
-        return np.zeros(len(OUTPUTS)) if known is None else known
 
 
 def _keep_apart(order: Sequence[int], notes: Sequence[Note], late: Floats, louder: Floats) -> None:
