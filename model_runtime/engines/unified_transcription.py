@@ -53,9 +53,7 @@ class UnifiedTranscription(AudioReaderEngine):
         if not (files("model_runtime.unified") / "weights" / WEIGHTS).is_file() or not encoder.is_file():
             return Availability(False, "The unified model's weights are not there.", _INSTALL)
         if not judges_notes(encoder):
-            return Availability(
-                False, "The unified model's weights do not judge notes.", "Use the engine audio-reader."
-            )
+            return Availability(False, "The unified model's weights judge no notes.", "Use the engine 'audio-reader'.")
         return Availability(True)
 
     def load(self) -> None:
