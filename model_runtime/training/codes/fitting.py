@@ -91,7 +91,7 @@ class Fitting(RunFolder):
         sums = np.zeros(3)
         while self.processor_s < self.settings.seconds and not self.stopping:
             started = time.process_time()
-            sums += self._fit_step()
+            sums += self.train_step()
             self.processor_s += time.process_time() - started
             if self.step % _TOLD_STEPS == 0:
                 error, edges, commitment = sums / _TOLD_STEPS
@@ -107,7 +107,7 @@ class Fitting(RunFolder):
             self.save()
         return self.model.eval()
 
-    def _fit_step(self) -> tuple[float, float, float]:
+    def train_step(self) -> tuple[float, float, float]:
         """One update; returns the differences of ink and of edges, and the commitment."""
         settings, model = self.settings, self.model
         model.train()
