@@ -1,6 +1,6 @@
 """Audio → performance: accuracy and speed beside the `basic_pitch` package, and an hour in flat memory.
 
-    python -m benchmarks.transcription --data DIR --json FILE
+    python -m benchmarks.transcription --data DIR --json FILE [--engines reader refined --keep] [--weights FOLDER]
 
 Figures:
     basic_pitch_speed_ratio            the package's time divided by ours, the median over ten files; above 1 is good
@@ -10,25 +10,28 @@ Figures:
     onset_f1_<engine>_bach10_mean      the mean of the five chorales
     live_onset_f1_reader_<file>        the same as the reader hears it live, 93 ms after each onset
     live_core_share_reader             processor time for a second of live listening, in pieces of 12 ms
-    reader_x_real_time                 seconds of music that the audio reader reads in one, the median over the files
+    <engine>_x_real_time               seconds of music read in one, the median over the files, of reader and refined
     hour_peak_extra_mb                 peak memory for 60 minutes less that for one minute
     hour_time_ratio                    time for 60 minutes divided by 60 times that for one minute
     hour_cpu_ratio                     the same in processor time, which other programs do not change
 
-Engines are `reader` (the unified model's audio reader), `basic-pitch` (ours), `basic_pitch_package` (Spotify's
-`predict`, its defaults) and, for the piano, `transkun`. Add-ons that are missing are installed.
+Engines are `reader` (the unified model's audio reader), `refined` (the same, judged by the trunk), `basic-pitch`
+(ours), `basic_pitch_package` (Spotify's `predict`, its defaults) and, for the piano, `transkun`. Add-ons that are
+missing are installed. Some engines can be measured again while the figures of the others are kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +46,7 @@ from model_runtime.engines.audio_reader import AudioReaderEngine
 from model_runtime.engines.base import Context, Engine
 from model_runtime.engines.basic_pitch import BasicPitch
 from model_runtime.engines.transkun import Transkun
+from model_runtime.engines.unified_transcription import UnifiedTranscription
 from model_runtime.files.audio import resampled
 from model_runtime.modality import Audio, Performance
 from model_runtime.options import Options
@@ -51,10 +55,11 @@ from model_runtime.unified.audio_reader import listener
 
 Notes = npt.NDArray[np.float64]  # (notes, 3): onset and offset in seconds, pitch
 
-_ENGINES = ("reader", "basic-pitch", "basic_pitch_package", "transkun")
+_ENGINES = ("reader", "refined", "basic-pitch", "basic_pitch_package", "transkun")
 _ROUNDS = 3
 _SPEED_FILES = 10
 _RATE = 44_100
+Times = dict[tuple[str, str], list[float]]
 
 
 def main() -> None:
@@ -62,60 +67,87 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Accuracy and speed of audio → performance.")
     parser.add_argument("--data", type=Path, required=True, help="folder with eval/audio in it")
     parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--engines", nargs="+", choices=_ENGINES, default=list(_ENGINES))
+    parser.add_argument("--keep", action="store_true", help="leave figures of other engines in the file as they are")
+    parser.add_argument("--weights", type=Path, help="folder of the trunk that refines; the shipped one where left out")
     arguments = parser.parse_args()
+    engines: list[str] = arguments.engines
     for name in ("basic-pitch", "transkun"):
-        if not addon(name).installed():
+        if name in engines and not addon(name).installed():
             addon(name).install()
     with tempfile.TemporaryDirectory() as scratch:
         music = recordings(arguments.data / "eval" / "audio")
         whole = list(music)
         music += [clip(recording, 5.0, 15.0, Path(scratch)) for recording in whole[: _SPEED_FILES - len(whole)]]
-        found, figures, rows = _beside_the_package(music)
-        found |= _piano(music)
-        figures |= _means(found, music) | _live(whole)
+        found, times = _taking_turns(music, engines, arguments.weights)
+        if "transkun" in engines:
+            found |= _piano(music)
+        rows = _rows(music, times)
+        figures = _speed(music, times) | _means(found, music)
+        if "reader" in engines:
+            figures |= _live(whole)
         figures |= _accuracy(music, found, rows)
-        figures |= _hour(Path(scratch))
-    rows.append({"file": "60 minutes", "ours s": figures["hour_s"]})
+        if "basic-pitch" in engines:
+            figures |= _hour(Path(scratch))
+            rows.append({"file": "60 minutes", "basic-pitch s": figures["hour_s"]})
+    if arguments.keep and arguments.json is not None and arguments.json.exists():
+        figures = json.loads(arguments.json.read_text(encoding="utf-8"))["figures"] | figures
     report.write(figures, rows, arguments.json, "Audio → performance: onset F1 (50 ms) and seconds")
 
 
-def _beside_the_package(
-    music: Sequence[Recording],
-) -> tuple[dict[tuple[str, str], Notes], dict[str, float], list[dict[str, object]]]:
-    """The package, our engine and the reader on the same files, taking turns; times are the medians of the rounds."""
-    ours, reader = BasicPitch(), AudioReaderEngine()
+def _taking_turns(
+    music: Sequence[Recording], engines: Sequence[str], weights: Path | None
+) -> tuple[dict[tuple[str, str], Notes], Times]:
+    """What each engine finds in each file, and how many seconds that took in each round; networks are loaded before."""
+    ours: dict[str, Engine] = {
+        "reader": AudioReaderEngine(),
+        "refined": UnifiedTranscription(weights),
+        "basic-pitch": BasicPitch(),
+    }
     found: dict[tuple[str, str], Notes] = {}
-    times: dict[tuple[str, str], list[float]] = {}
-    with BasicPitchPackage() as package:
-        for recording in music[:1]:
-            package.predict(recording.path)
-            _translated(ours, recording.path)
-            _translated(reader, recording.path)
+    times: Times = {}
+    with contextlib.ExitStack() as stack:
+        readers: dict[str, Callable[[Path], tuple[float, Notes]]] = {
+            name: functools.partial(_timed, engine) for name, engine in ours.items() if name in engines
+        }
+        if "basic_pitch_package" in engines:
+            readers["basic_pitch_package"] = stack.enter_context(BasicPitchPackage()).predict
+        for read in readers.values():
+            read(music[0].path)
         for _ in range(_ROUNDS):
             for recording in music:
-                seconds, notes = package.predict(recording.path)
-                times.setdefault(("package", recording.name), []).append(seconds)
-                found["basic_pitch_package", recording.name] = notes
-                started = time.perf_counter()
-                notes = _translated(ours, recording.path)
-                times.setdefault(("ours", recording.name), []).append(time.perf_counter() - started)
-                found["basic-pitch", recording.name] = notes
-                started = time.perf_counter()
-                notes = _translated(reader, recording.path)
-                times.setdefault(("reader", recording.name), []).append(time.perf_counter() - started)
-                found["reader", recording.name] = notes
+                for name, read in readers.items():
+                    seconds, found[name, recording.name] = read(recording.path)
+                    times.setdefault((name, recording.name), []).append(seconds)
+    return found, times
+
+
+def _timed(engine: Engine, path: Path) -> tuple[float, Notes]:
+    started = time.perf_counter()
+    notes = _translated(engine, path)
+    return time.perf_counter() - started, notes
+
+
+def _rows(music: Sequence[Recording], times: Times) -> list[dict[str, object]]:
+    """Medians of the rounds."""
     rows: list[dict[str, object]] = []
-    ratios, rates = [], []
     for recording in music:
-        our_s = statistics.median(times["ours", recording.name])
-        package_s = statistics.median(times["package", recording.name])
-        ratios.append(package_s / our_s)
-        reader_s = statistics.median(times["reader", recording.name])
-        rates.append(_duration_s(recording.path) / reader_s)
-        row = {"file": recording.name, "reader s": reader_s, "ours s": our_s, "package s": package_s}
-        rows.append(row | {"ratio": package_s / our_s})
-    figures = {"basic_pitch_speed_ratio": statistics.median(ratios), "speed_files": len(ratios)}
-    return found, figures | {"reader_x_real_time": statistics.median(rates)}, rows
+        own = {name: statistics.median(each) for (name, file), each in times.items() if file == recording.name}
+        rows.append({"file": recording.name, **{f"{name} s": seconds for name, seconds in own.items()}})
+    return rows
+
+
+def _speed(music: Sequence[Recording], times: Times) -> dict[str, float]:
+    medians = {key: statistics.median(each) for key, each in times.items()}
+    figures: dict[str, float] = {}
+    if ("basic_pitch_package", music[0].name) in medians and ("basic-pitch", music[0].name) in medians:
+        ratios = [medians["basic_pitch_package", each.name] / medians["basic-pitch", each.name] for each in music]
+        figures |= {"basic_pitch_speed_ratio": statistics.median(ratios), "speed_files": len(ratios)}
+    for name in ("reader", "refined"):
+        rates = [_duration_s(each.path) / medians[name, each.name] for each in music if (name, each.name) in medians]
+        if rates:
+            figures[f"{name}_x_real_time"] = statistics.median(rates)
+    return figures
 
 
 def _duration_s(path: Path) -> float:
@@ -164,7 +196,8 @@ def _means(found: dict[tuple[str, str], Notes], music: Sequence[Recording]) -> d
         f"onset_f1_{engine}_bach10_mean": statistics.fmean(
             _f1(each.notes, found[engine, each.name], with_offsets=False) for each in chorales
         )
-        for engine in _ENGINES[:3]
+        for engine in _ENGINES
+        if all((engine, each.name) in found for each in chorales)
     }
 
 
