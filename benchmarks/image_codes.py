@@ -18,7 +18,7 @@ Figures, <input> being `codes` or `glyphs`:
                                                   to 1); per cent of codes that occur in the training windows
 
 `--work` keeps everything, and an interrupted run goes on there; `reconstructions.png` shows what the codes hold. Needs
-the `train` extra. Processor seconds: of `--minutes`, once for the autoencoder and once for each trunk.
+the `train` extra. `--minutes` and `--autoencoder-minutes` are the processor's.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from model_runtime.training.seen import tasks_of
 from model_runtime.unified.image_reader import ImageReader
 
 PAGES = {"train": 3, "dev": 1}  # of a score at most
-SHIFTS = {"train": 8, "dev": 1}
+SHIFTS = {"train": 4, "dev": 1}
 LEARNING = replace(SETTINGS, weights={"seen": 1.0})
 _DEV_WINDOWS = 300
 _SHOWN = 24
@@ -64,7 +64,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with data/lieder")
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--work", type=Path, help="folder for everything that is made, to go on from; else temporary")
-    parser.add_argument("--minutes", type=float, default=15.0, help="processor minutes of each training")
+    parser.add_argument("--minutes", type=float, default=15.0, help="processor minutes of each trunk")
+    parser.add_argument("--autoencoder-minutes", type=float, default=10.0, help="processor minutes of the autoencoder")
     parser.add_argument("--limit", type=int, default=3000, help="windows to learn from")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -72,19 +73,25 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
         work = arguments.work or Path(scratch)
-        figures = measured(arguments.data / "data" / "lieder", work, 60.0 * arguments.minutes, arguments.limit)
+        figures = measured(
+            arguments.data / "data" / "lieder",
+            work,
+            60.0 * arguments.minutes,
+            60.0 * arguments.autoencoder_minutes,
+            arguments.limit,
+        )
     rows = [{"figure": name, "measured": float(value)} for name, value in figures.items()]
     report.write(figures, rows, arguments.json, "Codes of pictures against glyphs")
 
 
-def measured(scores: Path, work: Path, seconds: float, limit: int) -> dict[str, float]:
-    """All figures; what is in the folder `work` already is not made again."""
+def measured(scores: Path, work: Path, seconds: float, autoencoder_seconds: float, limit: int) -> dict[str, float]:
+    """All figures; what is in the folder `work` already is not made again. Seconds are the processor's."""
     reader = ImageReader(threads=1)
     for split, count in (("train", limit), ("dev", min(limit, _DEV_WINDOWS))):
         counts = windows.build(tasks_of(scores, split), work / "windows" / split, count, reader, PAGES[split])
         told = ", ".join(f"{number} {name}" for name, number in counts.items() if "|" not in name)
         log.info("%s: %s", split, told)
-    model, autoencoder = _autoencoder(work, seconds)
+    model, autoencoder = _autoencoder(work, autoencoder_seconds)
     for split, shifts in SHIFTS.items():
         write_codes(work / "windows" / split, work / "codes" / split, model, shifts)
         log.info("%s is coded", split)

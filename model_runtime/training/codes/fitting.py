@@ -48,7 +48,7 @@ class FittingSettings:
 
     seconds: float = 900.0
     rate: float = 2e-3
-    batch: int = 16
+    batch: int = 8
     side_px: int = 6 * PATCH_PX
     plain: float = 0.2
     commitment: float = 0.25

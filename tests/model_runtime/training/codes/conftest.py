@@ -24,6 +24,9 @@ def work(songs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patched:
         arguments = ["--data", str(songs), "--work", str(folder), "--json", str(folder / "figures.json")]
-        patched.setattr("sys.argv", ["image_codes", *arguments, "--minutes", "0.01", "--limit", "16"])
+        patched.setattr(
+            "sys.argv",
+            ["image_codes", *arguments, "--minutes", "0.01", "--autoencoder-minutes", "0.01", "--limit", "16"],
+        )
         image_codes.main()
     return folder

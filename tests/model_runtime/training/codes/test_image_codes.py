@@ -224,7 +224,7 @@ def test_the_benchmark_tells_everything_and_makes_nothing_twice(
     made = {f: f.stat().st_mtime_ns for part in ("windows", "codes") for f in (work / part).rglob("*.npz")}
     steps = [torch.load(work / name / "checkpoint.pt", weights_only=True)["step"] for name in ("codes", "glyphs")]
     monkeypatch.setattr(image_codes, "scored", lambda *_: Score(1.0, 1.0, 1.0))
-    image_codes.measured(songs / "data" / "lieder", work, 0.6, 16)
+    image_codes.measured(songs / "data" / "lieder", work, 0.6, 0.6, 16)
     assert {f: f.stat().st_mtime_ns for part in ("windows", "codes") for f in (work / part).rglob("*.npz")} == made
     again = [torch.load(work / name / "checkpoint.pt", weights_only=True)["step"] for name in ("codes", "glyphs")]
     assert again == steps
