@@ -1,4 +1,4 @@
-"""OLiMPiC's scores engraved again by MuseScore 3: each line of the piano part as a picture, with its LMX.
+"""OLiMPiC's scores engraved again by MuseScore 3: each line of the piano or of the voice as a picture, with its LMX.
 
 OLiMPiC (Mayer et al., ICDAR 2024) takes the piano parts of OpenScore Lieder, line by line as MuseScore lays them out.
 Its own pictures are not here; its ids and split are (`data/lieder/index.csv`), so the same scores are laid out again.
@@ -25,6 +25,7 @@ from model_runtime.tokens.lmx import LmxMeasure, head_tokens, lmx_measures, spli
 from model_runtime.tokens.score import Head, drop_unprinted_tuplets, heads, two_staved_part, visible_part
 from model_runtime.training.corpus import root_of
 from model_runtime.training.engrave import document
+from model_runtime.training.parts import single_staves
 
 DPI = 200
 _POSITION_UNITS = 12.0  # of a `.mpos` file, in a pixel
@@ -69,14 +70,25 @@ def printed_lines(data: Path, ids: Sequence[str], work: Path) -> Iterator[Printe
     """Every line of the scores, engraved once and kept in `work`; a line that LMX cannot write is left out."""
     for name in ids:
         part = two_staved_part(root_of(data / "lieder" / f"{name}.mxl"))
-        if part is None:
-            continue
-        folder = work / name
-        if not (folder / f"{name}.mpos").is_file():
-            _engrave(part, name, folder)
-        visible = visible_part(part)
-        drop_unprinted_tuplets(visible)
-        yield from _lines(name, folder, lmx_measures(visible), heads(visible))
+        if part is not None:
+            yield from _printed_part(part, name, work)
+
+
+def printed_melodies(data: Path, ids: Sequence[str], work: Path) -> Iterator[PrintedLine]:
+    """The same of the voice: the first part with one staff, with its words."""
+    for name in ids:
+        found = single_staves(root_of(data / "lieder" / f"{name}.mxl"))
+        if found:
+            yield from _printed_part(found[0].part, f"{name}-melody", work)
+
+
+def _printed_part(part: ET.Element, name: str, work: Path) -> Iterator[PrintedLine]:
+    folder = work / name
+    if not (folder / f"{name}.mpos").is_file():
+        _engrave(part, name, folder)
+    visible = visible_part(part)
+    drop_unprinted_tuplets(visible)
+    yield from _lines(name, folder, lmx_measures(visible), heads(visible))
 
 
 def _engrave(part: ET.Element, name: str, folder: Path) -> None:

@@ -1,9 +1,10 @@
 """How well score images are read.
 
-    python -m benchmarks.omr --data DIR --json FILE [--lines 300]
+    python -m benchmarks.omr --data DIR --json FILE [--lines 300] [--melodies 40]
 
 `ser_reengraved` is the symbol error rate in per cent (edits over true LMX tokens) on lines of the OLiMPiC test ids,
-engraved again by MuseScore 3 (`benchmarks/olimpic.py`): every n-th line, so that `--lines` are read.
+engraved again by MuseScore 3 (`benchmarks/olimpic.py`): every n-th line, so that `--lines` are read. `ser_melody` and
+`note_f1_melody` are the same of `--melodies` lines of those songs' voices, one staff each, with their words.
 `note_f1_scan_systems` and `note_f1_scan_pages` are on real printed editions, cut into systems and as whole pages: a
 note is right where its measure, its onset in it, its duration and its pitch are. Which measure is which is found by the
 alignment that serves best, so that one lost barline does not fail all that follows. `ser_scan_systems` leaves out the
@@ -32,13 +33,15 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import report
-from benchmarks.olimpic import picture, printed_lines, score_ids
+from benchmarks.olimpic import PrintedLine, picture, printed_lines, printed_melodies, score_ids
 from model_runtime.modality import GreyPage
 from model_runtime.notation.score_notes import WrittenMeasure, read_measures
 from model_runtime.tokens.distance import edit_distance
 from model_runtime.tokens.lmx import lmx_measures
+from model_runtime.tokens.lmx_reader import read_lmx
 from model_runtime.tokens.score import drop_unprinted_tuplets, visible_part
 from model_runtime.tokens.vocabulary import ids_of
+from model_runtime.training.parts import single_staff, staves_of
 from model_runtime.unified.image_reader import ImageReader
 from model_runtime.unified.inference import TrunkRuntime
 from model_runtime.unified.page_reading import read_score
@@ -46,6 +49,7 @@ from model_runtime.unified.page_reading import read_score
 _PAGE_PATIENCE_S = 600
 Key = tuple[Fraction, int, Fraction]
 Reader = Callable[[GreyPage], bytes | None]
+Printed = Callable[[Path, Sequence[str], Path], Iterator[PrintedLine]]
 
 
 @dataclass(frozen=True)
@@ -106,10 +110,15 @@ def lmx_of(musicxml: bytes) -> list[str]:
     part = ET.fromstring(musicxml).find("part")
     if part is None:
         return []
-    visible = visible_part(part)
+    visible = visible_part(single_staff(part) if staves_of(part) == 1 else part)
     drop_unprinted_tuplets(visible)
     tokens = [token for measure in lmx_measures(visible) for token in measure.tokens]
     return without_opening_meter(tokens)
+
+
+def lmx_notes(tokens: Sequence[str]) -> list[Counter[Key]]:
+    """Onset, pitch and duration of the notes of each measure of LMX."""
+    return [Counter((n.onset, n.midi_pitch, n.duration) for n in m.notes if n.pitch) for m in read_lmx(tokens)]
 
 
 def without_opening_meter(tokens: Sequence[str]) -> list[str]:
@@ -140,7 +149,9 @@ class Tally:
         self.symbols += len(theirs)
 
     def add_notes(self, ours: Sequence[WrittenMeasure], theirs: Sequence[WrittenMeasure]) -> None:
-        own, other = measure_notes(ours), measure_notes(theirs)
+        self.count_notes(measure_notes(ours), measure_notes(theirs))
+
+    def count_notes(self, own: Sequence[Counter[Key]], other: Sequence[Counter[Key]]) -> None:
         self.right += aligned(own, other)
         self.read += sum(c.total() for c in own)
         self.true += sum(c.total() for c in other)
@@ -154,17 +165,21 @@ class Tally:
         return 2.0 * self.right / max(self.read + self.true, 1)
 
 
-def read_lines(reader: Reader, data: Path, work: Path, count: int, split: str) -> Tally:
+def read_lines(
+    reader: Reader, data: Path, work: Path, count: int, split: str, printed: Printed = printed_lines
+) -> Tally:
     """Lines of OLiMPiC, engraved again."""
-    lines = list(printed_lines(data, score_ids(data, split), work))
+    lines = list(printed(data, score_ids(data, split), work)) if count else []
     tally = Tally()
-    for line in lines[:: max(len(lines) // count, 1)][:count]:
+    for line in lines[:: max(len(lines) // max(count, 1), 1)][:count]:
         started = time.perf_counter()
         result = reader(picture(line))
         tally.seconds += time.perf_counter() - started
         tally.samples += 1
         tally.unread += result is None
-        tally.add_symbols(lmx_of(result) if result else [], without_opening_meter(line.gold))
+        ours, gold = lmx_of(result) if result else [], without_opening_meter(line.gold)
+        tally.add_symbols(ours, gold)
+        tally.count_notes(lmx_notes(ours), lmx_notes(gold))
     return tally
 
 
@@ -231,6 +246,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds data/lieder and eval/omr_scans")
     parser.add_argument("--json", type=Path, help="where the figures go")
     parser.add_argument("--lines", type=int, default=300, help="lines of OLiMPiC to read")
+    parser.add_argument("--melodies", type=int, default=40, help="lines of their voices to read")
     parser.add_argument("--split", default="test", help="of OLiMPiC")
     parser.add_argument("--work", type=Path, help="keeps what MuseScore engraved for the next run")
     arguments = parser.parse_args()
@@ -245,22 +261,30 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         work = arguments.work or Path(scratch)
         lines = read_lines(reader, arguments.data / "data", work, arguments.lines, arguments.split)
+        melodies = read_lines(
+            reader, arguments.data / "data", work, arguments.melodies, arguments.split, printed_melodies
+        )
     systems = read_samples(reader, scan_systems(scans), symbols=True, diff=diffs)
     pages = read_samples(reader, scan_pages(scans), symbols=False, diff=None)
     figures = {
         "ser_reengraved": lines.ser,
         "lines_reengraved": float(lines.samples),
+        "ser_melody": melodies.ser,
+        "note_f1_melody": melodies.note_f1,
+        "lines_melody": float(melodies.samples),
         "ser_scan_systems": systems.ser,
         "note_f1_scan_systems": systems.note_f1,
         "note_f1_scan_pages": pages.note_f1,
         "page_s": pages.seconds / max(pages.samples, 1),
-        "unread": float(lines.unread + systems.unread + pages.unread),
+        "unread": float(lines.unread + melodies.unread + systems.unread + pages.unread),
     }
     figures |= load_and_memory(scans.resolve())
     if diffs:
         figures["omr_ned_scan_systems"] = float(np.mean(diffs))
     rows = [
         {"what": "OLiMPiC lines, MuseScore 3", "samples": lines.samples, "SER %": lines.ser, "s each": _each(lines)},
+        {"what": "lines of their voices", "samples": melodies.samples, "SER %": melodies.ser}
+        | {"note F1": melodies.note_f1, "s each": _each(melodies)},
         {"what": "systems of printed editions", "samples": systems.samples, "SER %": systems.ser}
         | {"note F1": systems.note_f1, "s each": _each(systems)},
         {"what": "whole pages", "samples": pages.samples, "note F1": pages.note_f1, "s each": _each(pages)},

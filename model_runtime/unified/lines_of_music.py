@@ -273,6 +273,9 @@ def join(windows: Sequence[PlacedWindow], written: Sequence[Written]) -> tuple[l
             _follow(head, [*opening, *own[cut:]])
             confidences.append((confidence, placed.line))
     read = read_lmx(tokens)
+    if all(placed.staves == 1 for placed in windows):
+        for measure in read:
+            _drop_invented_staff(measure)
     joined = [
         JoinedMeasure(m, min(c, _REPAIRED) if m.repairs else c, line)
         for m, (c, line) in zip(read, confidences, strict=True)
@@ -282,6 +285,14 @@ def join(windows: Sequence[PlacedWindow], written: Sequence[Written]) -> tuple[l
     if unsure:
         warnings.append(f"Look at {'measure' if len(unsure) == 1 else 'measures'} {_ranges(unsure)}: hard to read.")
     return joined, warnings
+
+
+def _drop_invented_staff(measure: WrittenMeasure) -> None:
+    """A line with one staff shows nothing of a second one, whatever was written of it."""
+    measure.notes = [note for note in measure.notes if note.staff == 1] or measure.notes
+    measure.clefs = [clef for clef in measure.clefs if clef[1] == 1]
+    for note in measure.notes:
+        note.staff = 1
 
 
 def _measure_tokens(written: Written, wanted: int) -> list[tuple[list[str], float]]:

@@ -108,6 +108,21 @@ def test_a_measure_that_the_trunk_did_not_write_is_empty_and_named() -> None:
     assert "Look at measure 2: hard to read." in warnings
 
 
+def test_a_second_staff_that_was_invented_for_a_line_with_one_is_left_out() -> None:
+    glyphs = (HEAD[0], METER, *heads(9), bar(18), *heads(20), bar(27))
+    invented = (
+        "measure C5 voice:1 half dot staff:1 backup half backup quarter clef:C3 staff:2 E3 voice:5 half dot staff:2"
+    )
+    windows = windows_of([Line(glyphs, 1)])
+    joined, warnings = join(windows, [written(invented), written("measure E3 voice:5 half dot staff:2")])
+    assert [[(n.pitch, n.staff) for n in m.measure.notes] for m in joined] == [[("C5", 1)], [("E3", 1)]]
+    assert [[c[2] for c in m.measure.clefs] for m in joined] == [["G2"], []]
+    assert not warnings
+    both = windows_of([Line(glyphs, 2)])
+    kept, _ = join(both, [written(invented), written("measure E3 voice:5 half dot staff:2")])
+    assert [len(m.measure.notes) for m in kept] == [2, 1]
+
+
 def test_unsure_measures_are_named_together() -> None:
     windows = windows_of([Line((*HEAD, *(g for x in range(9, 49, 10) for g in (*heads(x), bar(x + 5)))), 2)])
     results = [written("measure C5 voice:1 whole staff:1", probability=p) for p in (0.3, 0.3, 0.9, 0.2)]
