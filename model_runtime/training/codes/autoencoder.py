@@ -17,7 +17,8 @@ from model_runtime.tokens.vocabulary import CODEBOOKS, CODES
 
 PATCH_PX = 16
 WIDTH = 64  # d
-_CHANNELS = (32, 64, 96, 160)  # behind each halving
+_CHANNELS = (64, 96, 128)  # of features a quarter, an eighth and a sixteenth as high as the picture
+_FIRST_STRIDE = 4  # of pixels that are taken together at once
 _DECAY = 0.99  # of a code's mean and count
 _DEAD = 0.05  # a code with less than this share of the mean count is put where there are patches
 
@@ -111,17 +112,18 @@ class AutoEncoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        first, second, third, fourth = _CHANNELS
+        first, second, third = _CHANNELS
+        pixels = _FIRST_STRIDE**2
         self.encoder = nn.Sequential(
-            *(_conv(1, first, 2), _conv(first, second, 2), _Residual(second)),
-            *(_conv(second, third, 2), _Residual(third), _conv(third, fourth, 2), _Residual(fourth)),
-            nn.Conv2d(fourth, WIDTH, 1),
+            *(nn.PixelUnshuffle(_FIRST_STRIDE), _conv(pixels, first), _conv(first, first)),
+            *(_conv(first, second, 2), _Residual(second), _conv(second, third, 2), _Residual(third)),
+            nn.Conv2d(third, WIDTH, 1),
         )
         self.quantiser = ResidualQuantiser()
         self.decoder = nn.Sequential(
-            *(nn.Conv2d(WIDTH, fourth, 1), _Residual(fourth), _doubling(fourth, third), _Residual(third)),
-            *(_doubling(third, second), _Residual(second), _doubling(second, first), _Residual(first)),
-            *(_doubling(first, first // 2), nn.ReLU(inplace=True), nn.Conv2d(first // 2, 1, 3, padding=1)),
+            *(nn.Conv2d(WIDTH, third, 1), _Residual(third), _doubling(third, second), _Residual(second)),
+            *(_doubling(second, first), _conv(first, first), nn.Conv2d(first, pixels, 3, padding=1)),
+            nn.PixelShuffle(_FIRST_STRIDE),
         )
 
     def forward(self, ink: Tensor, *, coded: bool = True) -> tuple[Tensor, Tensor]:
