@@ -24,7 +24,8 @@ def draw_glyphs(axes: Any, example: Example) -> None:
     """Staff lines, noteheads with stems, and everything else as a word at its place."""
     seen = [glyphs.from_compound(row, float(x)) for row, x in zip(example.ids, example.places, strict=True)]
     right = max(g.x for g in seen) + 2
-    for staff in (1, 2):
+    lowest = _STAFF_BASES[max(g.staff for g in seen)]
+    for staff in {g.staff for g in seen} - {0}:
         for line in range(5):
             axes.plot([0, right], [_STAFF_BASES[staff] + 2 * line] * 2, color="0.8", linewidth=0.5, zorder=0)
     for glyph in seen:
@@ -42,7 +43,7 @@ def draw_glyphs(axes: Any, example: Example) -> None:
             extra = "." * glyph.dots + ("", "#", "b", "n", "x", "bb", "n#", "nb")[glyph.accidental]
             axes.text(glyph.x - 1.4, y, extra + ("", "(", ")", "()")[glyph.ties], fontsize=5, color="r")
         elif glyph.kind.startswith("barline"):
-            axes.plot([glyph.x] * 2, [0, 32], color="k", linewidth=0.8)
+            axes.plot([glyph.x] * 2, [lowest, 32], color="k", linewidth=0.8)
         else:
             family, _, name = glyph.kind.partition(":")
             label = _SHORT.get(family, family) + name + (str(glyph.number) if glyph.number else "")

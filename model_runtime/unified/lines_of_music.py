@@ -25,7 +25,7 @@ MOST_GLYPHS = 160
 _CARRIED_SPACES = 6.0
 _LINE_START_SPACES = 1.5  # a barline nearer than this to the left edge begins the line
 _LEAST_BARLINE = 2  # bin of probability, of 7: a measure too many costs more than one too long
-_USUAL_CLEFS = {1: {1: "G2"}, 2: {1: "G2", 2: "F4"}}
+USUAL_CLEFS = {1: {1: "G2"}, 2: {1: "G2", 2: "F4"}}
 _REPAIRED = 0.5  # how sure a measure is at most that had to be repaired
 _SURE = 0.6  # mean probability of a measure's symbols, below which a musician is told to look
 
@@ -119,7 +119,7 @@ def windows_of(
     result: list[PlacedWindow] = []
     head = Head(meter=meter)
     for number, line in enumerate(_with_ended_ottavas(lines)):
-        usual = _USUAL_CLEFS.get(line.staves, {})
+        usual = USUAL_CLEFS.get(line.staves, {})
         head.clefs = {staff: head.clefs.get(staff, clef) for staff, clef in usual.items()}
         for left, measures in _grouped(measures_of(line), most_measures):
             glyphs = [glyph for measure in measures for glyph in measure]

@@ -19,11 +19,20 @@ from model_runtime.tokens.written import WrittenMeasure, WrittenNote
 from model_runtime.unified.image_reader import ImageReader, ReadPart, ReadSystem
 from model_runtime.unified.inference import TrunkRuntime, Window
 from model_runtime.unified.line_heads import with_agreed_keys
-from model_runtime.unified.lines_of_music import JoinedMeasure, Line, PlacedWindow, join, likely_meter, windows_of
+from model_runtime.unified.lines_of_music import (
+    USUAL_CLEFS,
+    JoinedMeasure,
+    Line,
+    PlacedWindow,
+    join,
+    likely_meter,
+    windows_of,
+)
 
 Progress = Callable[[str, float, float], None]
 SEQUENCES = 4  # that are followed of each measure
 _NAMES = {1: "Part", 2: "Piano"}
+_CLEF_NAMES = {"G2": "treble", "F4": "bass"}
 
 
 @dataclass(frozen=True)
@@ -112,12 +121,25 @@ def _joined(systems: Sequence[ReadSystem], trunk: TrunkRuntime, tell: Progress) 
         at += len(part)
         joined.append(measures)
         warnings += told
+    warnings += assumed_clefs(lines)
     evened, gaps = _evened(joined, len(systems))
     root = _score(evened, staves)
     confidence = tuple(min(part[i].confidence for part in evened) for i in range(len(evened[0])))
     return ReadScore(
         Notation(etree.tostring(root, xml_declaration=True, encoding="UTF-8")), confidence, (*warnings, *gaps)
     )
+
+
+def assumed_clefs(parts: Sequence[Sequence[Line]]) -> list[str]:
+    """Says of each staff on which no clef was seen on any line that the usual one is taken."""
+    result = []
+    for number, lines in enumerate(parts, 1):
+        seen = {g.staff for line in lines for g in line.glyphs if g.kind.startswith("clef:")}
+        for staff, clef in USUAL_CLEFS.get(lines[0].staves, {}).items():
+            if staff not in seen:
+                where = f"staff {staff} of part {number}" if len(parts) > 1 else f"staff {staff}"
+                result.append(f"No clef was seen on {where}: its notes are read in the {_CLEF_NAMES[clef]} clef.")
+    return result
 
 
 def _flat(windows: Sequence[Sequence[PlacedWindow]]) -> list[Window]:
@@ -165,7 +187,7 @@ def _score(parts: Sequence[Sequence[JoinedMeasure]], staves: Sequence[int]) -> e
             instrument.set("id", f"{name}-I1")
         title = listed.find("part-name")
         if title is not None:
-            title.text = _NAMES.get(staves[number - 1], "Part") if len(parts) > 1 else "Piano"
+            title.text = _NAMES.get(staves[number - 1], "Part")
         if root is None:
             root = own
         else:

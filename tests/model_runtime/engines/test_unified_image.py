@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections import Counter
 from importlib.resources import files
 
@@ -15,8 +16,12 @@ from model_runtime.errors import InvalidValue, UnreadableFile
 from model_runtime.modality import Notation, Performance, ScoreImage
 from model_runtime.notation.score_notes import read_measures
 from model_runtime.options import Options
+from model_runtime.tokens.glyphs import Glyph
+from model_runtime.tokens.score import two_staved_part
+from model_runtime.training.parts import single_staff, staff_alone
 from model_runtime.unified.image_reader import ReadPart, ReadSystem
-from model_runtime.unified.page_reading import instruments
+from model_runtime.unified.lines_of_music import Line
+from model_runtime.unified.page_reading import assumed_clefs, instruments
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +59,35 @@ def test_pages_follow_each_other_in_one_score(engine: UnifiedImage) -> None:
     once = read_measures(engine.translate(ScoreImage((page,)), Options(), Context()).musicxml)
     twice = read_measures(engine.translate(ScoreImage((page, page)), Options(), Context()).musicxml)
     assert len(twice) == 2 * len(once)
+
+
+def test_a_melody_is_read_on_its_one_staff(engine: UnifiedImage) -> None:
+    root = ET.fromstring(demo().musicxml)
+    piano = two_staved_part(root)
+    assert piano is not None
+    melody = single_staff(staff_alone(piano, 1)[0])
+    melody.set("id", piano.get("id", "P1"))
+    root.remove(piano)
+    root.append(melody)
+    written = Notation(ET.tostring(root))
+    drawn = Verovio().translate(written, Options(), Context())
+    read = engine.translate(drawn, Options(), Context())
+    ours, theirs = pitches(read), pitches(written)
+    assert 2 * (ours & theirs).total() / (ours.total() + theirs.total()) > 0.7
+    made = ET.fromstring(read.musicxml)
+    assert made.findtext("part/measure/attributes/staves", "1") == "1"
+    assert {note.findtext("staff", "1") for note in made.iter("note")} == {"1"}
+    assert made.findtext("part-list/score-part/part-name") == "Part"
+
+
+def test_a_clef_that_is_not_seen_is_said_to_be_assumed() -> None:
+    head, treble = Glyph("head:black", 9.0, 1, 3), Glyph("clef:G", 0.7, 1, 2)
+    voice, piano = [Line((head,), 1), Line((treble, head), 1)], [Line((treble, head), 2), Line((head,), 2)]
+    assert assumed_clefs([voice]) == []
+    assert assumed_clefs([voice[:1]]) == ["No clef was seen on staff 1: its notes are read in the treble clef."]
+    assert assumed_clefs([voice, piano]) == [
+        "No clef was seen on staff 2 of part 2: its notes are read in the bass clef."
+    ]
 
 
 @pytest.mark.parametrize("picture", ["empty", "noise"])
