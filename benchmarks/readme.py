@@ -26,6 +26,7 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
     "playback": ("fluidsynth", "rustysynth"),
     "live_notation": ("live", "offline"),
     "multitask": ("alone", "both", "longer"),
+    "image_codes": ("codes", "glyphs"),
 }
 """Benchmark → names in its figures that become columns; for `transcription` and `notation` ours comes first."""
 
