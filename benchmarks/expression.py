@@ -26,7 +26,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,7 @@ from model_runtime.engines.unified_performer import UnifiedPerformer
 from model_runtime.files.midi import read_midi
 from model_runtime.modality import Performance
 from model_runtime.options import Options
+from model_runtime.tempo import TempoMap
 
 Floats = npt.NDArray[np.float64]
 RUNNING_QUARTERS = 4.0
@@ -141,7 +142,27 @@ def by_musescore(scores: Sequence[PlayedScore]) -> dict[str, Performance]:
     """What MuseScore 3 plays."""
     with tempfile.TemporaryDirectory() as scratch:
         paths = musescore_midi({score.name: score.notation for score in scores}, Path(scratch))
-        return {name: read_midi(path) for name, path in paths.items()}
+        return {name: replace(read_midi(path), tempo_map=tempo_map_of(path)) for name, path in paths.items()}
+
+
+def tempo_map_of(path: Path) -> TempoMap:
+    """The tempos of a MIDI file, whether or not its notes keep to its beats."""
+    import mido
+
+    file = mido.MidiFile(path)
+    tempos: dict[int, int] = {0: 500_000}
+    for track in file.tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type == "set_tempo":
+                tempos[tick] = message.tempo
+    ticks = [*sorted(tempos), max(tempos) + file.ticks_per_beat]
+    quarters = [tick / file.ticks_per_beat for tick in ticks]
+    times = [0.0]
+    for here, there, tick in zip(quarters, quarters[1:], ticks, strict=False):
+        times.append(times[-1] + (there - here) * tempos[tick] / 1e6)
+    return TempoMap(tuple(times), tuple(quarters))
 
 
 def measured(data: Path, weights: Path | None, songs: int, *, musescore: bool) -> list[dict[str, object]]:
