@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
-from model_runtime.training.rendering.corpus import build
+from model_runtime.training.rendering.corpus import build, totals
 
 
 def main() -> None:
@@ -16,6 +17,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="songs")
     arguments = parser.parse_args()
     build(arguments.data, arguments.out, arguments.limit)
+    (arguments.out / "totals.json").write_text(json.dumps(totals(arguments.out), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

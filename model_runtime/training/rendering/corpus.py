@@ -9,6 +9,7 @@ import numpy as np
 from model_runtime.tokens.vocabulary import fingerprint
 from model_runtime.training.rendering.pieces import Piece, broadened, pieces_of
 from model_runtime.training.rendering.song import read_song
+from model_runtime.unified.note_outputs import OUTPUTS
 from model_runtime.unified.written_notes import note_tokens
 
 DEV_EVERY = 20
@@ -30,6 +31,23 @@ def save(piece: Piece, path: Path) -> None:
             weights=piece.weights[tokens.order],
         )
     temporary.replace(path)
+
+
+def totals(out: Path) -> dict[str, dict[str, int]]:
+    """Of each split: songs, pieces, notes, and how many notes each output is known of."""
+    found = {}
+    for split in ("train", "dev"):
+        paths = sorted((out / split).glob("*.npz"))
+        known = np.zeros(len(OUTPUTS), np.int64)
+        notes = 0
+        for path in paths:
+            with np.load(path) as arrays:
+                known += (arrays["weights"] > 0).sum(axis=0)
+                notes += len(arrays["places"])
+        songs = len({path.stem.split("_")[0] for path in paths})
+        counts = {name: int(count) for name, count in zip(OUTPUTS, known, strict=True) if count}
+        found[split] = {"songs": songs, "pieces": len(paths), "notes": notes} | counts
+    return found
 
 
 def build(data: Path, out: Path, limit: int | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -159,6 +160,10 @@ def test_the_corpus_is_what_the_trunk_reads_and_is_gone_on_with(
     monkeypatch.setattr(sys, "argv", ["rendering", "--data", str(data), "--out", str(out)])
     main()
     assert kept.stat().st_mtime_ns == before
+    counted = json.loads((out / "totals.json").read_text(encoding="utf-8"))
+    assert counted["train"]["songs"] == 2 and counted["dev"]["songs"] == 1
+    assert "late" not in counted["train"]  # a sequencer's
+    assert counted["train"]["length"] == counted["train"]["notes"]
     assert build(data, out) == 0
     assert {path.stem[:3] for path in (out / "dev").glob("*.npz")} == {"000"}
     assert {path.stem[:3] for path in (out / "train").glob("*.npz")} == {"001", "002"}
