@@ -103,8 +103,9 @@ def _drawn(vectors: Tensor) -> Tensor:
 
 
 def _nearest(vectors: Tensor, book: Tensor) -> Tensor:
-    """Number of the code nearest to each vector."""
-    return torch.addmm((book**2).sum(1), vectors, book.T, alpha=-2.0).argmin(1)
+    """Number of the code nearest to each vector, in 32 bits: in fewer, neighbours are taken for one another."""
+    with torch.autocast(vectors.device.type, enabled=False):
+        return torch.addmm((book**2).sum(1), vectors, book.T, alpha=-2.0).argmin(1)
 
 
 class AutoEncoder(nn.Module):

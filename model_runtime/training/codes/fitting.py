@@ -52,7 +52,7 @@ class FittingSettings:
     side_px: int = 6 * PATCH_PX
     plain: float = 0.2
     commitment: float = 0.25
-    save_s: float = 60.0
+    save_s: float = 15.0
     seed: int = 1
     half: bool = True
 
