@@ -3,6 +3,8 @@
     python -m model_runtime.training.corpus --data DIR --out DIR [--music piano] [--variants 3] [--workers 1]
     python -m model_runtime.training.corpus --kern DIR --out DIR [--variants 3] [--workers 1]
     python -m model_runtime.training.corpus --kind seen …        # windows as the image reader sees them: `seen.py`
+    python -m model_runtime.training.corpus --kind refining …    # notes as the audio reader hears them: `refining.py`
+    python -m model_runtime.training.corpus --kind rendering …   # notes as people play them: `rendering`
 
 `DIR/index.csv` names the scores (`id`, `split`); `DIR/<id>.mxl` holds each. Or every `.krn` of a folder that may be
 used (`kern.scores`). `--music` says what of a score is taken (`parts.py`): the piano, melodies on a single staff, or
@@ -18,11 +20,13 @@ import csv
 import json
 import multiprocessing
 import os
+import sys
 import xml.etree.ElementTree as ET
 import zipfile
 import zlib
 from collections.abc import Iterable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +47,11 @@ from model_runtime.unified.seen_system import BRACKETS, REPEATS
 TRAINING_SPLITS = ("train", "train_extra")
 SPLITS = (*TRAINING_SPLITS, "dev")
 STAVES = 2
+OTHER_KINDS = {  # of windows → what builds them
+    "seen": "model_runtime.training.seen",
+    "refining": "model_runtime.training.refining",
+    "rendering": "model_runtime.training.rendering.__main__",
+}
 Arrays = dict[str, npt.NDArray[Any]]
 _WITH_LYRICS = 0.6  # share of the single staves that have words whose words are printed
 _PART_BEHIND = "+"  # in names of files, between the score's and the part's
@@ -222,26 +231,29 @@ def totals(out: Path) -> dict[str, int]:
     return dict(sums.most_common())
 
 
-def _wanted_kind() -> str:
-    """What `--kind` asks for: the two kinds have options of their own."""
+def _of_other_kind() -> bool:
+    """Whether `--kind` asks for windows that another module builds; then it has done so, with options of its own."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--kind", default="exact")
-    return str(parser.parse_known_args()[0].kind)
+    known, others = parser.parse_known_args()
+    if known.kind not in OTHER_KINDS:
+        return False
+    sys.argv = [f"{sys.argv[0]} --kind {known.kind}", *others]
+    import_module(OTHER_KINDS[known.kind]).main()
+    return True
 
 
 def main() -> None:
     """Command line."""
-    if _wanted_kind() == "seen":
-        from model_runtime.training import seen
-
-        seen.main()
+    if _of_other_kind():
         return
     parser = argparse.ArgumentParser(description="Build the training corpus out of MusicXML or kern scores.")
     parser.add_argument(
         "--kind",
-        choices=("exact", "seen"),
+        choices=("exact", *OTHER_KINDS),
         default="exact",
-        help="seen: as the image reader sees it; its options: --kind seen --help",
+        help="seen: as the image reader sees it; refining: notes as the audio reader hears them; rendering: notes as "
+        "people play them; their options: --kind seen --help",
     )
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--data", type=Path, help="folder with index.csv and <id>.mxl")
