@@ -46,7 +46,7 @@ from model_runtime.training.codes.train import CodesRun, TimedRun
 from model_runtime.training.corpus import TRAINING_SPLITS
 from model_runtime.training.dataset import Example, image_example
 from model_runtime.training.evaluate import load_trunk, scored
-from model_runtime.training.seen import tasks_of
+from model_runtime.training.seen_pages import tasks_of
 from model_runtime.unified.image_reader import ImageReader
 
 PAGES = {"train": 3, "dev": 1}  # of a score at most

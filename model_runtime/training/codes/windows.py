@@ -34,7 +34,8 @@ from model_runtime.tokens.vocabulary import fingerprint
 from model_runtime.training.corpus import STAVES, Arrays
 from model_runtime.training.editions import EngravedPage, MeasureBox
 from model_runtime.training.image.dataset import totals
-from model_runtime.training.seen import SeenWindow, Task, Truth, arrays_of, engraved_apart
+from model_runtime.training.seen import SeenWindow, arrays_of
+from model_runtime.training.seen_pages import Task, Truth, engraved_apart
 from model_runtime.unified.image_reader import ImageReader, ReadPart, ReadSystem
 from model_runtime.unified.inference import Window
 from model_runtime.unified.lines_of_music import Head as HeadOfLine

@@ -24,7 +24,8 @@ from model_runtime.training.dataset import Corpus, image_example, performance_ex
 from model_runtime.training.engrave import Engraver, Style
 from model_runtime.training.parts import Music, grand_staff, parts_of, single_staves, staff_alone, staves_of
 from model_runtime.training.roundtrip import compare
-from model_runtime.training.seen import Truth, printed, seen_windows, tasks_of
+from model_runtime.training.seen import seen_windows
+from model_runtime.training.seen_pages import Truth, printed, tasks_of
 from model_runtime.unified.image_reader import ImageReader
 from model_runtime.unified.lines_of_music import Line, windows_of
 

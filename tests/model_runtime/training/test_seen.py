@@ -19,8 +19,9 @@ from model_runtime.training.dataset import Corpus, image_example
 from model_runtime.training.editions import EngravedPage, MeasureBox, MuseScoreStyle, by_musescore, by_verovio, spoilt
 from model_runtime.training.image.dataset import totals
 from model_runtime.training.image.degrade import Damage
-from model_runtime.training.seen import EDITIONS, build, printed, seen_windows, tasks_of
+from model_runtime.training.seen import build, seen_windows
 from model_runtime.training.seen_errors import errors_table
+from model_runtime.training.seen_pages import EDITIONS, printed, tasks_of
 from model_runtime.unified.image_reader import ImageReader
 
 
