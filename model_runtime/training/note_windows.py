@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from model_runtime.tokens.notes import COMPOUND_FIELDS
 from model_runtime.tokens.vocabulary import BLOCKS, PAD_ID, fingerprint
 from model_runtime.unified.note_outputs import LONGEST, OUTPUTS
 
@@ -23,6 +24,7 @@ NOTE_KINDS = {"refining": "audio", "rendering": "notation"}  # kinds of windows 
 _SHORTEST = 8
 _FARTHEST_SHIFT = 60.0  # units of places by which a window is moved as a whole
 _TRANSPOSED_SHARE, _FARTHEST_STEP = 0.8, 6
+_FORGOTTEN_SHARE = 0.15  # of what is said of a heard note besides the note itself
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
@@ -114,6 +116,9 @@ def _moved(example: NoteExample, rng: np.random.Generator) -> NoteExample:
         step = int(rng.integers(-_FARTHEST_STEP, _FARTHEST_STEP + 1))
         is_pitch = (ids >= pitch.start) & (ids < pitch.start + len(pitch))
         ids = np.where(is_pitch, np.clip(ids + step, pitch.start, pitch.start + len(pitch) - 1), ids)
+    if example.source == "audio":  # or recordings are known by the clues that a reader gives of their notes
+        clues = np.arange(ids.shape[1]) >= len(COMPOUND_FIELDS)
+        ids = np.where(clues & (rng.random(ids.shape) < _FORGOTTEN_SHARE), PAD_ID, ids)
     places = example.places + np.float32(rng.uniform(0.0, _FARTHEST_SHIFT))
     return NoteExample(example.source, ids, places, example.wanted, example.weights)
 

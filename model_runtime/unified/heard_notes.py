@@ -13,7 +13,7 @@ token, with what the heads say around it, and whoever sees all tokens of some se
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,9 @@ _OFFSET_SEEN = 0.08  # and that is a clue
 _SOONEST_REPEAT_S = 1.5 * STEP_S
 _FARTHEST_LENGTH = 4.0  # octaves by which a length is corrected
 _SHORTEST_S = 0.03
+_CLOSE_BY = 4  # semitones
+_CHORD_S = 0.04
+_LATER_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,16 @@ class Clue:
 
 _RATIOS = 32  # values of a length against the length that was given: a sixth of an octave each
 _SHARES = 8
+NEIGHBOURS = (
+    Clue("next onset", "x_fine", 0, _RATIOS),
+    Clue("onset near the end", "reserved", 0, _RATIOS),
+    Clue("onset near the end, close by", "reserved", 32, _RATIOS),
+    Clue("next onset, close by", "position", 32, _RATIOS),
+    Clue("end near the end", "position", 64, 25),
+    Clue("length of the chord", "tip", 64, 25),
+)
+"""Lengths that the note would have if it ended where another note, one that is likely enough, begins or ends."""
+
 CLUES = (
     Clue("onset", "number", 0, 33),
     Clue("early onset", "denominator", 0, 33),
@@ -82,6 +95,7 @@ CLUES = (
     Clue("octave above", "position", 8, _SHARES),
     Clue("pedal", "position", 16, _SHARES),
     Clue("pedal at the end", "position", 24, _SHARES),
+    *NEIGHBOURS,
 )
 
 
@@ -165,7 +179,10 @@ def _joined(parts: Sequence[HeardNotes]) -> HeardNotes:
         return HeardNotes(np.zeros(0), np.zeros(0), none, none, np.zeros(0, np.float32), clues)
     columns = [np.concatenate([getattr(part, name) for part in parts]) for name in HeardNotes.__dataclass_fields__]
     order = np.lexsort((columns[2], columns[0]))
-    return HeardNotes(*(column[order] for column in columns))
+    heard = HeardNotes(*(column[order] for column in columns))
+    likely = heard.probability >= PickingSettings().onset
+    clues = neighbours(heard.onset_s, heard.offset_s, heard.pitch, likely)
+    return replace(heard, clues=np.concatenate([heard.clues, clues], axis=1))
 
 
 class _Heads:
@@ -194,7 +211,7 @@ class _Heads:
         clues |= self._related(rows, keys) | self._same_key(rows, keys, place, length)
         clues["pedal"] = _share(self.pedal[rows])
         clues["pedal at the end"] = _share(self.pedal[np.rint(end).astype(np.int64).clip(0, len(self.pedal) - 1)])
-        columns = [clues[clue.name].clip(0, clue.count - 1) for clue in CLUES]
+        columns = [clues[clue.name].clip(0, clue.count - 1) for clue in CLUES[: -len(NEIGHBOURS)]]
         onset_s = np.maximum(moment_s_of(place + start), 0.0)
         velocity = np.rint(127 * self.velocity[rows, keys]).clip(1, 127).astype(np.int64)
         return HeardNotes(
@@ -269,6 +286,77 @@ class _Heads:
             highest = self.onset[near, other.clip(0, KEYS - 1)[:, None]].max(axis=1)
             found[name] = np.where(inside, _share(highest), 0)
         return found
+
+
+def neighbours(onset_s: Reals, offset_s: Reals, pitch: Ints, likely: npt.NDArray[np.bool_]) -> Ints:
+    """Values of the clues `NEIGHBOURS`, shape (n, 6).
+
+    Args:
+        onset_s, offset_s: Of n candidates in order of time.
+        pitch: Their MIDI numbers.
+        likely: Which of them are likely to be notes.
+    """
+    given, later = np.maximum(offset_s - onset_s, 1e-3), onset_s + _LATER_S
+    onsets = onset_s[likely]
+    found = np.full((len(NEIGHBOURS), len(pitch)), np.nan)
+    found[0], found[1] = _next(onsets, later), _nearest(onsets, offset_s, later)
+    for each in np.unique(pitch).tolist():
+        own = pitch == each
+        close = np.sort(onset_s[likely & (np.abs(pitch - each) <= _CLOSE_BY) & ~own])
+        found[2, own], found[3, own] = _nearest(close, offset_s[own], later[own]), _next(close, later[own])
+    found[4] = _nearest_other_end(offset_s, likely, later)
+    found[5] = onset_s + _length_of_the_chord(onset_s, given, likely)
+    octaves = np.log2(np.maximum(found - onset_s, 1e-3) / given)
+    values = np.empty(found.shape, np.int64)
+    for clue, row, shown in zip(NEIGHBOURS, octaves, values, strict=True):
+        lowest = 2.5 if clue.count == _RATIOS else 2.0
+        shown[:] = np.nan_to_num(np.rint((row + lowest) * 6), nan=clue.count - 1).clip(0, clue.count - 1)
+    return values.T
+
+
+def _next(moments: Reals, later: Reals) -> Reals:
+    """The first of the moments, which are in order, after each time; not a number where there is none."""
+    return np.append(moments, np.nan)[np.searchsorted(moments, later, side="right")]
+
+
+def _nearest(moments: Reals, wanted: Reals, later: Reals) -> Reals:
+    """The moment nearest to each wanted one among those after `later`; not a number where there is none."""
+    padded = np.concatenate([[-np.inf], moments, [np.inf]])
+    at = np.searchsorted(moments, wanted)
+    before, after = padded[at], padded[at + 1]
+    before = np.where(before > later, before, -np.inf)
+    after = np.maximum(after, np.append(moments, np.inf)[np.searchsorted(moments, later, side="right")])
+    nearest = np.where(wanted - before <= after - wanted, before, after)
+    return np.where(np.isfinite(nearest), nearest, np.nan)
+
+
+def _nearest_other_end(offset_s: Reals, likely: npt.NDArray[np.bool_], later: Reals) -> Reals:
+    """Of each candidate, the end of another that is likely which lies nearest to its own."""
+    order = np.argsort(offset_s, kind="stable")
+    ends = offset_s[order]
+    rows = np.arange(len(ends))
+    before = np.maximum.accumulate(np.where(likely[order], rows, -1)) if len(ends) else rows
+    after = np.minimum.accumulate(np.where(likely[order], rows, len(ends))[::-1])[::-1] if len(ends) else rows
+    padded = np.concatenate([ends, [np.inf, -np.inf]])  # the last one stands at -1
+    earlier = padded[np.append(-1, before[:-1])] if len(ends) else ends
+    latter = padded[np.append(after[1:], len(ends))] if len(ends) else ends
+    earlier = np.where(earlier > later[order], earlier, -np.inf)
+    nearest = np.where(ends - earlier <= latter - ends, earlier, latter)
+    result = np.empty(len(ends))
+    result[order] = np.where(np.isfinite(nearest), nearest, np.nan)
+    return result
+
+
+def _length_of_the_chord(onset_s: Reals, given: Reals, likely: npt.NDArray[np.bool_]) -> Reals:
+    """The middle length of what else that is likely is struck at the same time; not a number where there is nothing."""
+    first = np.searchsorted(onset_s, onset_s - _CHORD_S)
+    last = np.searchsorted(onset_s, onset_s + _CHORD_S, side="right")
+    result = np.full(len(onset_s), np.nan)
+    for i, (start, stop) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+        others = [given[j] for j in range(start, stop) if j != i and likely[j]]
+        if others:
+            result[i] = np.median(others)
+    return result
 
 
 def moment_s_of(steps: Reals) -> Reals:
