@@ -148,7 +148,7 @@ class TrunkRuntime:
     def _batch(self, windows: Sequence[Window], constrained: bool, beam: int) -> list[Written]:
         ids, places, mask = _padded(windows)
         keys, values = self._encoder.run(
-            None,
+            ["keys", "values"],
             {
                 "ids": ids,
                 "places": places,
