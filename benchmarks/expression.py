@@ -46,6 +46,9 @@ from model_runtime.tempo import TempoMap
 Floats = npt.NDArray[np.float64]
 RUNNING_QUARTERS = 4.0
 SONGS = 12
+DATA = ("asap", "pop909")
+HIGHER = ("velocity_r", "voicing_r", "length_r", "tempo_r")  # is better
+LOWER = ("length_error", "chord_ms", "onset_ms")
 
 
 @dataclass(frozen=True)
@@ -189,9 +192,8 @@ def measured(data: Path, weights: Path | None, songs: int, *, musescore: bool) -
 def figures_of(rows: Sequence[dict[str, object]]) -> dict[str, float]:
     """Means over pieces; of `kept` the smallest."""
     figures: dict[str, float] = {}
-    names = ("velocity_r", "voicing_r", "length_r", "length_error", "chord_ms", "onset_ms", "tempo_r")
-    for kind in ("asap", "pop909"):
-        for name in names:
+    for kind in DATA:
+        for name in (*HIGHER, *LOWER):
             for engine in dict.fromkeys(str(row["engine"]) for row in rows):
                 own = _values(rows, name, engine=engine, data=kind)
                 if own:

@@ -18,7 +18,7 @@ from benchmarks import asap
 from model_runtime.engines.base import Context
 from model_runtime.engines.quantiser import Quantiser
 from model_runtime.modality import Notation, Note, Performance
-from model_runtime.notation.score_notes import measure_starts, read_measures
+from model_runtime.notation.score_notes import measure_starts, notes_in_order, read_measures
 from model_runtime.options import Options
 from model_runtime.playback.reading import read_score
 from model_runtime.playback.repeats import performed_order
@@ -163,16 +163,20 @@ def _of_song(name: str, song: Song) -> PlayedScore:
         tempo_map=TempoMap.constant(qpm, [meter]),
     )
     notation = Quantiser().translate(exact, Options(), Context())
-    shift = _shift(notation, notes.onset, notes.pitch)
+    onset = notes.onset + _shift(notation, notes.onset, notes.pitch)
+    written = {(round(note.onset * 8), note.pitch): note for note in notes_in_order(read_measures(notation.musicxml))}
+    found = [written.get((round(start * 8), pitch)) for start, pitch in zip(onset, notes.pitch, strict=True)]
+    kept = np.array([note is not None and note.duration > 0 for note in found])
+    quarters = np.array([float(note.duration) for note in found if note is not None and note.duration > 0])
     return PlayedScore(
         name,
         notation,
-        notes.onset + shift,
-        notes.duration,
-        notes.pitch,
-        played.velocity,
+        onset[kept],
+        quarters,
+        notes.pitch[kept],
+        played.velocity[kept],
         np.zeros(0),
-        np.log2(played.length / notes.duration),
+        np.log2(played.length[kept] / quarters),
         np.zeros(0),
         np.zeros(0),
     )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import doors, live, musescore_dialog, reaper
+from benchmarks import doors, expression, live, musescore_dialog, reaper
 
 README = Path(__file__).with_name("README.md")
 RESULTS = Path(__file__).with_name("results")
@@ -82,6 +82,12 @@ def aims(benchmark: str, figures: Mapping[str, float]) -> dict[str, list[Aim]]:
                 found[names[ours]] = [Aim("≥", other) for other in names[ours + 1 :]]
         found |= {"full_measures": [Aim("=", 100.0)], "full_measures_unified": [Aim("=", 100.0)]}
         found["x_real_time_unified"] = [Aim("≥", 20.0)]
+    elif benchmark == "expression":
+        found = {"kept_unified": [Aim("=", 100.0)]}
+        signs = dict.fromkeys(expression.HIGHER, "≥") | dict.fromkeys(expression.LOWER, "≤")
+        for name, sign in signs.items():
+            for data in expression.DATA:
+                found[f"{name}_unified_{data}"] = [Aim(sign, f"{name}_rules_{data}")]
     elif benchmark == "live":
         found = {name: [Aim(sign, bound)] for name, (sign, bound) in live.AIMS.items()}
     elif benchmark == "live_notation":

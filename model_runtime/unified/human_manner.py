@@ -24,14 +24,16 @@ from model_runtime.unified.written_notes import ALONE, LEFT, RIGHT, WrittenNotes
 SOFTEST, LOUDEST = 8, 127
 FARTHEST_VELOCITY = 36.0
 FARTHEST_S = 0.06
-SHORTEST_LENGTH, LONGEST_LENGTH = -1.0, 0.1  # log2 of what sounds to what is written
+SHORTEST_LENGTH, LONGEST_LENGTH = -0.5, 0.1  # log2 of what sounds to what is written; there is no pedal to lie over it
 FARTHEST_SLOW = 0.3  # log2 of a beat to the usual one
+STEADY_SLOW = 0.01  # a beat this near the usual one is as long
 _KEY_SHARE = 0.3  # of the time between two strokes of a key, by which one may come nearer to the other
 _QUICK_S = 0.02  # strokes of a key this near each other stay where they are
 _SHORTEST_S = 0.03
 _STEADY = 0.03  # log2: where the score's own tempo changes by more, it is followed alone
 _NEAR_QUARTERS = 3  # about such a place
 Floats = npt.NDArray[np.float64]
+Floats32 = npt.NDArray[np.float32]
 _NOTHING: Floats = np.zeros(len(OUTPUTS))  # is told of what the trunk was not asked about
 
 
@@ -62,6 +64,7 @@ class HumanManner(Manner):
             tokens = note_tokens(written_notes(tones, timeline, tempo_map))
             outputs = note_outputs_of(trunk, "notation", tokens.ids, tokens.places, progress=progress)
             self._tones += tones  # keeps their ids their own
+            outputs[:, LATE] = _within_chords(tokens.places, outputs[:, LATE])
             for index, values in zip(tokens.order, outputs, strict=True):
                 self._told[id(tones[index])] = values.astype(np.float64)
 
@@ -85,12 +88,14 @@ class HumanManner(Manner):
         mean = np.bincount(at, told, len(beats))[: len(beats)] / np.maximum(count, 1)
         mean = np.interp(beats, beats[count > 0], mean[count > 0])
         padded = np.pad(mean, 1, mode="edge")
-        smooth = np.clip(padded[:-2] / 4 + padded[1:-1] / 2 + padded[2:] / 4, -FARTHEST_SLOW, FARTHEST_SLOW)
+        smooth = padded[:-2] / 4 + padded[1:-1] / 2 + padded[2:] / 4
+        smooth = smooth - np.median(smooth)
+        smooth = np.sign(smooth) * np.clip(np.abs(smooth) - STEADY_SLOW, 0.0, FARTHEST_SLOW)
         edges = tempo_map.times_at(np.append(beats, len(beats)))
         change = np.abs(np.diff(np.log2(np.diff(edges)), prepend=0.0)) > _STEADY
         change[0] = False
         near = np.convolve(np.pad(change, _NEAR_QUARTERS), np.ones(2 * _NEAR_QUARTERS + 1), "valid") > 0
-        return np.where(near, 0.0, smooth - np.median(smooth))
+        return np.where(near, 0.0, smooth)
 
     def played(self, notes: list[Note], strokes: Sequence[Struck]) -> list[Note]:
         """The notes moved; what strikes one key together still does, and strokes of a key keep their order."""
@@ -108,6 +113,12 @@ class HumanManner(Manner):
             else _moved(note, stroke, float(late[i]), float(louder[i]), float(told[i][LENGTH]))
             for i, (note, stroke) in enumerate(zip(notes, strokes, strict=True))
         ]
+
+
+def _within_chords(places: Floats32, late: Floats32) -> Floats32:
+    """Lateness about the mean of what is struck together: beats stay where they are, single notes on them."""
+    _, chord, size = np.unique(places, return_inverse=True, return_counts=True)
+    return (late - (np.bincount(chord, late) / size)[chord]).astype(np.float32)
 
 
 def _keep_apart(order: Sequence[int], notes: Sequence[Note], late: Floats, louder: Floats) -> None:

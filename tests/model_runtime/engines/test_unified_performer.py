@@ -23,7 +23,7 @@ from model_runtime.playback.manner import Manner
 from model_runtime.training.export import export
 from model_runtime.unified.architecture import Trunk, TrunkConfig
 from model_runtime.unified.human_manner import FARTHEST_S, HumanManner
-from model_runtime.unified.note_outputs import LATE, LENGTH, OUTPUTS, SLOW, VELOCITY, Floats, NoteWindow
+from model_runtime.unified.note_outputs import LATE, OUTPUTS, SLOW, Floats, NoteWindow
 
 TINY = TrunkConfig(width=32, heads=2, encoder_layers=1, decoder_layers=1, hidden=64, pointing_layer=0)
 TWO_STAVES = "<staves>2</staves>"
@@ -189,10 +189,21 @@ def test_each_output_does_what_it_says() -> None:
         return play(Told(always(**outputs)), notation)
 
     assert [n.velocity for n in moved(velocity=0.25).notes] == [n.velocity + 8 for n in rules.notes]
-    late = moved(late=0.4)
-    assert [n.onset_s for n in late.notes] == pytest.approx([n.onset_s + 0.02 for n in rules.notes])
-    assert [n.duration_s for n in moved(length=-1.0).notes] == pytest.approx([0.25] * 4)
-    assert OUTPUTS[LATE] == "late" and OUTPUTS[LENGTH] == "length" and OUTPUTS[VELOCITY] == "velocity"
+    assert [n.onset_s for n in moved(late=0.4).notes] == [n.onset_s for n in rules.notes]
+    assert [n.duration_s for n in moved(length=-0.4).notes] == pytest.approx([0.5 * 2**-0.4] * 4)
+
+
+def test_chords_are_spread_about_their_beat_and_single_notes_are_on_it() -> None:
+    chord = note("C4", 4) + note("E4", 4, chord=True) + note("G4", 4, chord=True)
+    notation = score(part(chord + notes("C4 D4") + chord))
+    wildly = play(Told(wild(6)), notation)
+    onsets = [n.onset_s for n in wildly.notes]
+    rules = [n.onset_s for n in play(Performer(), notation).notes]
+    assert len(set(onsets[5:])) == 3
+    assert np.mean(onsets[5:]) == pytest.approx(np.mean(rules[5:]), abs=0.03)
+    steady = play(Told(lambda count: np.tile(np.eye(5)[LATE], (count, 1)) * np.arange(count)[:, None] * 0.1), notation)
+    single = [n.onset_s for n in steady.notes][3:5]
+    assert single == pytest.approx(rules[3:5])
 
 
 def test_what_a_mark_says_of_length_stays() -> None:
@@ -200,11 +211,11 @@ def test_what_a_mark_says_of_length_stays() -> None:
     slurs = '<slur type="start" number="1"/>', '<slur type="stop" number="1"/>'
     body = note("C4", notations=staccato) + note("D4", notations=slurs[0]) + note("E4", notations=slurs[1]) + note("F4")
     notation = score(part(body))
-    rules, unified = play(Performer(), notation), play(Told(always(length=-1.0)), notation)
+    rules, unified = play(Performer(), notation), play(Told(always(length=-0.4)), notation)
     lengths = [(a.duration_s, b.duration_s) for a, b in zip(rules.notes, unified.notes, strict=True)]
     assert lengths[0][0] == pytest.approx(lengths[0][1])
     assert lengths[1][0] == pytest.approx(lengths[1][1])
-    assert lengths[3] == (pytest.approx(0.475), pytest.approx(0.25))
+    assert lengths[3] == (pytest.approx(0.475), pytest.approx(0.5 * 2**-0.4))
 
 
 def test_louder_marks_stay_louder() -> None:
