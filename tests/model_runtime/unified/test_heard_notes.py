@@ -15,7 +15,15 @@ from model_runtime.tokens.notes import COMPOUND_FIELDS, from_compound
 from model_runtime.tokens.vocabulary import BLOCKS
 from model_runtime.unified.audio_front_end import KEYS, LOWEST_PITCH
 from model_runtime.unified.audio_steps import LATE_STEPS, STEP_S, moment_s
-from model_runtime.unified.heard_notes import CLUES, HeardNoteFinder, HeardNotes, refined, tokens_of
+from model_runtime.unified.heard_notes import (
+    CLUES,
+    NEIGHBOURS,
+    HeardNoteFinder,
+    HeardNotes,
+    neighbours,
+    refined,
+    tokens_of,
+)
 from model_runtime.unified.note_outputs import KEPT, LATE, LENGTH, OUTPUTS, VELOCITY
 from model_runtime.unified.note_picking import NotePicker, PickedNote
 
@@ -155,6 +163,51 @@ def test_clues_tell_of_another_stroke_of_the_key_and_of_the_octave() -> None:
     assert clue["how surely before"] == [0, 0, 7]
     assert clue["struck again"][1] == 31
     assert clue["frame before"] == [0, 0, 0]
+
+
+def test_clues_tell_where_other_notes_begin_and_end() -> None:
+    """A note of a second, and what a second note does."""
+    names = [clue.name for clue in NEIGHBOURS]
+
+    def octaves(onset_s: float, offset_s: float, pitch: int, likely: bool = True) -> dict[str, float]:
+        order = np.argsort([0.0, onset_s])
+        onsets, offsets = np.array([0.0, onset_s])[order], np.array([1.0, offset_s])[order]
+        values = neighbours(onsets, offsets, np.array([60, pitch])[order], np.array([True, likely])[order])
+        lowest = [2.5 if clue.count == 32 else 2.0 for clue in NEIGHBOURS]
+        own = values[int(np.argmin(np.abs(onsets)))]
+        return {
+            name: float(value / 6 - low) if value < clue.count - 1 else np.inf
+            for name, value, low, clue in zip(names, own, lowest, NEIGHBOURS, strict=True)
+        }
+
+    far, near = octaves(0.5, 2.0, 72), octaves(0.5, 2.0, 62)
+    assert far["next onset"] == near["next onset"] == near["onset near the end"] == pytest.approx(-1)
+    assert near["next onset, close by"] == near["onset near the end, close by"] == pytest.approx(-1)
+    assert far["next onset, close by"] == far["onset near the end, close by"] == np.inf
+    assert far["end near the end"] == pytest.approx(1)
+    assert far["length of the chord"] == np.inf
+    assert octaves(0.01, 0.51, 62)["length of the chord"] == pytest.approx(-1)
+    assert set(octaves(0.5, 2.0, 62, likely=False).values()) == {np.inf}
+    assert octaves(0.02, 0.7, 62)["next onset"] == np.inf  # struck together
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 40))
+@settings(max_examples=30, deadline=None)
+def test_the_nearest_of_other_ends_is_found_as_by_looking_at_all(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    onset = np.sort(rng.uniform(0, 5, count))
+    offset = onset + rng.uniform(0.1, 2, count)
+    likely = rng.random(count) < 0.6
+    values = neighbours(onset, offset, rng.integers(50, 70, count), likely)
+    assert values.shape == (count, len(NEIGHBOURS))
+    last = [clue.name for clue in NEIGHBOURS].index("end near the end")
+    for i in range(count):
+        others = [offset[j] for j in range(count) if j != i and likely[j] and offset[j] > onset[i] + 0.05]
+        expected = 24
+        if others:
+            nearest = min(others, key=lambda end: abs(end - offset[i]))
+            expected = int(np.rint((np.log2((nearest - onset[i]) / (offset[i] - onset[i])) + 2) * 6).clip(0, 24))
+        assert values[i, last] == expected
 
 
 def some(onsets: list[float], pitches: list[int]) -> HeardNotes:
