@@ -7,6 +7,8 @@ rules alone (`performer`) and deadpan, and by MuseScore 3; each note is compared
     velocity_r_<engine>_<data>        correlation of the velocities with the person's
     voicing_r_<engine>_<data>         the same after a running mean over about four quarter notes is taken from both:
                                       what is brought out of a chord and of a measure, not how loud the passage is
+    voicing_slope_unified_<data>      of a line through the person's values over ours, for the same: above 1 where the
+                                      person goes further
     length_error_<engine>_<data>      mean distance of log2(sounding length / written length)
     length_r_<engine>_<data>          correlation of the same
     chord_ms_<engine>_asap            mean distance of onsets about their chord's mean
@@ -73,10 +75,12 @@ def compared(score: PlayedScore, performance: Performance) -> dict[str, float]:
     own = np.array([float(note.velocity) for note in notes])
     written_s = tempo_map.times_at(score.onset[kept] + score.quarters[kept] + first) - expected[kept]
     length = np.log2(np.array([note.duration_s for note in notes]) / written_s)
+    voiced, persons = about_mean(onset, own), about_mean(onset, velocity)
     figures = {
         "found": 100.0 * len(kept) / len(score.onset),
         "velocity_r": correlation(own, velocity),
-        "voicing_r": correlation(about_mean(onset, own), about_mean(onset, velocity)),
+        "voicing_r": correlation(voiced, persons),
+        "voicing_slope": float(voiced @ persons) / max(float(voiced @ voiced), 1e-9),
         "length_error": float(np.abs(length - score.length[kept]).mean()),
         "length_r": correlation(length, score.length[kept]),
     }
@@ -198,6 +202,9 @@ def figures_of(rows: Sequence[dict[str, object]]) -> dict[str, float]:
                 own = _values(rows, name, engine=engine, data=kind)
                 if own:
                     figures[f"{name}_{engine}_{kind}"] = float(np.mean(own))
+        figures[f"voicing_slope_unified_{kind}"] = float(
+            np.mean(_values(rows, "voicing_slope", engine="unified", data=kind))
+        )
     figures["kept_unified"] = min(_values(rows, "kept", engine="unified"))
     for engine in ("unified", "rules"):
         figures[f"seconds_a_piece_{engine}"] = float(np.mean(_values(rows, "seconds", engine=engine, data="asap")))

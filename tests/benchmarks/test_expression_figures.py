@@ -44,6 +44,8 @@ def test_who_plays_as_the_person_does_is_perfect() -> None:
         assert figures[name] == pytest.approx(1.0, abs=1e-3)
     for name in ("length_error", "chord_ms", "onset_ms"):
         assert figures[name] == pytest.approx(0.0, abs=1e-3)
+    shy = VELOCITY.mean() + (VELOCITY - VELOCITY.mean()) / 2
+    assert compared(SCORE, played(as_played, shy, LATE_S, 1.0))["voicing_slope"] == pytest.approx(2.0, abs=0.1)
 
 
 def test_who_plays_evenly_has_nothing_in_common_with_the_person() -> None:

@@ -22,7 +22,7 @@ from model_runtime.options import Options, TempoMapOption
 from model_runtime.playback.manner import Manner
 from model_runtime.training.export import export
 from model_runtime.unified.architecture import Trunk, TrunkConfig
-from model_runtime.unified.human_manner import FARTHEST_S, HumanManner
+from model_runtime.unified.human_manner import FARTHEST_S, LIVELINESS, HumanManner
 from model_runtime.unified.note_outputs import LATE, OUTPUTS, SLOW, Floats, NoteWindow
 
 TINY = TrunkConfig(width=32, heads=2, encoder_layers=1, decoder_layers=1, hidden=64, pointing_layer=0)
@@ -188,7 +188,7 @@ def test_each_output_does_what_it_says() -> None:
     def moved(**outputs: float) -> Performance:
         return play(Told(always(**outputs)), notation)
 
-    assert [n.velocity for n in moved(velocity=0.25).notes] == [n.velocity + 8 for n in rules.notes]
+    assert [n.velocity for n in moved(velocity=0.25).notes] == [n.velocity + round(8 * LIVELINESS) for n in rules.notes]
     assert [n.onset_s for n in moved(late=0.4).notes] == [n.onset_s for n in rules.notes]
     assert [n.duration_s for n in moved(length=-0.4).notes] == pytest.approx([0.5 * 2**-0.4] * 4)
 
