@@ -145,7 +145,8 @@ def staff_alone(part: ET.Element, staff: int) -> tuple[ET.Element, int]:
     for measure in part.findall("measure"):
         crossing = _crosses(measure, staff)
         emptied += crossing
-        result.append(_measure_of_staff(measure, staff, empty=crossing))
+        silent = not any(_staff_of(n) == staff and n.get("print-object") != "no" for n in measure.findall("note"))
+        result.append(_measure_of_staff(measure, staff, empty=crossing or silent))
     return result, emptied
 
 
@@ -187,7 +188,7 @@ def _measure_of_staff(measure: ET.Element, staff: int, *, empty: bool) -> ET.Ele
         elif element.tag != "direction" or _staff_of(element) == staff:
             result.append(copy.deepcopy(element))
         longest = max(longest, at)
-    if empty or not voices:
+    if empty:
         _rest_for(result, longest, at)
     return result
 
