@@ -25,6 +25,7 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
     "notation": ("unified", "scorebridge", "musescore", "music21"),
     "playback": ("fluidsynth", "rustysynth"),
     "live_notation": ("live", "offline"),
+    "expression": ("unified", "rules", "deadpan", "musescore"),
     "multitask": ("alone", "both", "longer"),
     "image_codes": ("codes", "glyphs"),
 }
