@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from model_runtime.engines.base import Availability, Context, Measurement
 from model_runtime.engines.performer import Performer
@@ -20,14 +18,16 @@ if TYPE_CHECKING:
     from model_runtime.unified.inference import TrunkRuntime
 
 _BENCHMARK = "python -m benchmarks.expression --data DIR --json FILE"
-_METADATA_BYTES = 65536  # at the end of an ONNX file, where its metadata lie
 
 
 class UnifiedPerformer(Performer):
     """The performer, whose notes the trunk moves: louder and softer, earlier and later, shorter, slower.
 
     It plays the same notes as `Performer`, whose options it has; deadpan it plays exactly the same. A tempo map among
-    the options is kept: then only single notes are early or late. Nothing is drawn at random.
+    the options is kept: then only the notes of chords come apart. Nothing is drawn at random.
+
+    By the published table it is nearer to people than the rules; its `quality` is set below theirs all the same, so
+    that a score is played as it is written unless a person's playing is asked for.
 
     Args:
         weights: Folder of the trunk; None is the shipped one.
@@ -36,7 +36,11 @@ class UnifiedPerformer(Performer):
     name = "unified-performer"
     summary = "Plays a score as people play: voicing, accents of the metre, touch and tempo from the unified model."
     quality = 0.9
-    measurements: ClassVar[tuple[Measurement, ...]] = ()
+    measurements = (
+        Measurement("correlation of velocities with a person's", "11 ASAP performances", 0.386, _BENCHMARK),
+        Measurement("the same about their running mean (rules: 0.148)", "11 ASAP performances", 0.366, _BENCHMARK),
+        Measurement("the same", "12 held-out piano parts of POP909", 0.463, _BENCHMARK),
+    )
 
     def __init__(self, weights: Path | None = None) -> None:
         self._weights = weights
@@ -45,11 +49,12 @@ class UnifiedPerformer(Performer):
     def availability(self) -> Availability:
         """Whether its weights are there, and tell how notes are played."""
         from model_runtime.unified.inference import ENCODER, weights_folder
+        from model_runtime.unified.note_outputs import judges_notes
 
         encoder = (self._weights or weights_folder()) / ENCODER
         if not encoder.is_file():
             return Availability(False, "The unified model's weights are not there.", "Install ScoreBridge again.")
-        if not _judges_notes(encoder, encoder.stat().st_mtime_ns):
+        if not judges_notes(encoder):
             return Availability(
                 False, "The unified model's weights do not tell how notes are played.", "Use the engine 'performer'."
             )
@@ -81,12 +86,3 @@ class UnifiedPerformer(Performer):
     def close(self) -> None:
         """Give the weights back."""
         self._trunk = None
-
-
-@cache
-def _judges_notes(encoder: Path, changed_ns: int) -> bool:
-    """Whether an exported encoder has heads for notes, by the configuration that stands at its file's end."""
-    with encoder.open("rb") as file:
-        file.seek(max(encoder.stat().st_size - _METADATA_BYTES, 0))
-        found = re.search(rb'"note_outputs": (\d+)', file.read())
-    return found is not None and int(found[1]) > 0
