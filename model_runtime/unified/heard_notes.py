@@ -133,9 +133,9 @@ class HeardNoteFinder:
     def __init__(self, least_onset: float = LEAST_ONSET, settings: PickingSettings | None = None) -> None:
         self._least = least_onset
         self._settings = settings or PickingSettings()
-        self._early = np.zeros((0, KEYS), np.float32)
-        self._late = np.zeros((0, KEYS, 4), np.float32)
-        self._pedal = np.zeros(0, np.float32)
+        none = np.zeros((0, KEYS), np.float32)
+        self._early, self._late, self._pedal = [none], [np.zeros((0, KEYS, 4), np.float32)], [none[:, 0]]
+        self._count = 0  # rows of the late heads that are kept
         self._to_come = LATE_STEPS  # steps of the late heads that are about what was before the sound
         self._start = 0  # step of the first row that is kept
         self._next = 0  # step from which on candidates were not looked for
@@ -145,31 +145,34 @@ class HeardNoteFinder:
         """The next steps, as `ReaderSession.heads` tells them: shapes (T, KEYS, 4) twice, and (T,)."""
         skipped = min(self._to_come, len(late))
         self._to_come -= skipped
-        self._early = np.concatenate([self._early, heads[:, :, 0]])
-        self._late = np.concatenate([self._late, late[skipped:]])
-        self._pedal = np.concatenate([self._pedal, pedal])
-        while self._start + len(self._late) >= self._next + _CHUNK_STEPS + _REACH_STEPS + 2:
+        self._early.append(heads[:, :, 0].copy())
+        self._late.append(late[skipped:])
+        self._pedal.append(pedal)
+        self._count += len(late) - skipped
+        while self._start + self._count >= self._next + _CHUNK_STEPS + _REACH_STEPS + 2:
             self._look(self._next + _CHUNK_STEPS)
 
     def finish(self) -> HeardNotes:
         """All candidates; the sound is over."""
-        self._late = np.concatenate([self._late, np.zeros((1, KEYS, 4), np.float32)])
-        missing = max(len(self._late) - len(self._early), 0)
-        self._early = np.pad(self._early, ((0, missing), (0, 0)))
-        self._pedal = np.pad(self._pedal, (0, missing))
-        self._look(self._start + len(self._late))
+        self._late.append(np.zeros((1, KEYS, 4), np.float32))
+        self._count += 1
+        missing = max(self._count - sum(len(piece) for piece in self._early), 0)
+        self._early.append(np.zeros((missing, KEYS), np.float32))
+        self._pedal.append(np.zeros(missing, np.float32))
+        self._look(self._start + self._count)
         return _joined(self._found)
 
     def _look(self, end: int) -> None:
         """Find what begins between the step looked at last and `end`."""
-        count = len(self._late)
+        early, late, pedal = (np.concatenate(pieces) for pieces in (self._early, self._late, self._pedal))
+        count = self._count
         if count >= 3:
-            heads = _Heads(self._early[:count], self._late, self._pedal[:count], self._least, self._settings)
+            heads = _Heads(early[:count], late, pedal[:count], self._least, self._settings)
             self._found.append(heads.candidates(self._next - self._start, end - self._start, self._start))
         self._next = end
         gone = max(end - _REACH_STEPS - 2 - self._start, 0)
-        self._early, self._late, self._pedal = self._early[gone:], self._late[gone:], self._pedal[gone:]
-        self._start += gone
+        self._early, self._late, self._pedal = [early[gone:].copy()], [late[gone:].copy()], [pedal[gone:].copy()]
+        self._count, self._start = count - gone, self._start + gone
 
 
 def _joined(parts: Sequence[HeardNotes]) -> HeardNotes:

@@ -113,7 +113,7 @@ class TrunkRuntime:
         source: str,
         windows: Sequence[NoteWindow],
         *,
-        batch_tokens: int = 3000,
+        batch_tokens: int = 1000,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[Floats]:
         """What is told of each note by itself, on the way from `source` to a performance.
