@@ -23,6 +23,7 @@ import numpy.typing as npt
 from model_runtime.modality import GreyPage
 from model_runtime.tokens.glyphs import Glyph
 from model_runtime.unified.bands import cut_band, line_of
+from model_runtime.unified.c_clefs import with_c_clef
 from model_runtime.unified.centres import Floats, Ints, Seen, read_centres
 from model_runtime.unified.glyph_classes import fingerprint
 from model_runtime.unified.page_light import FlatPage, flatten
@@ -135,7 +136,8 @@ class ImageReader:
 
     def _read_system(self, flat: FlatPage, system: System, systems: list[System]) -> ReadSystem:
         line = line_of(system.staves)
-        seen = [self.read_band(cut_band(flat, staff, line)) for staff in system.staves]
+        bands = [cut_band(flat, staff, line) for staff in system.staves]
+        seen = [with_c_clef(self.read_band(band), band) for band in bands]
         others = [staff for other in systems if other is not system for staff in other.staves]
         parts = tuple(_read_part(part) for part in join_system(system, line, seen, others))
         first, last = system.staves[0], system.staves[-1]
