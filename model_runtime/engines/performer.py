@@ -54,6 +54,8 @@ class Performer(Engine):
         score = read_score(value.root, context)
         timeline = Timeline(score, performed_order(score.measures), deadpan=options.deadpan)
         tones = [unfold(part, timeline) for part in score.parts]
+        if sum(map(len, tones)) > MOST_NOTES:
+            raise _too_many()
         manner = self.manner(timeline, tones, options, context)
         tempo_map = _on_host_tempo(timeline.tempo_map(), options)
         playing = _Playing(timeline, tempo_map, options)
@@ -67,7 +69,7 @@ class Performer(Engine):
                 strokes.append(struck)
                 notes.append(Note(struck.onset_s, struck.offset_s, struck.pitch, struck.velocity, seat.channel, track))
                 if len(notes) > MOST_NOTES:
-                    raise TooLarge(f"The score has more than {MOST_NOTES:,} notes to play.")
+                    raise _too_many()
                 if len(notes) % 5000 == 0:
                     context.progress("Playing", track, len(score.parts))
             controls += pedal_controls(part, timeline, playing.time_at, seat.channel)
@@ -83,6 +85,10 @@ class Performer(Engine):
     def manner(self, timeline: Timeline, tones: Sequence[Sequence[Tone]], options: Options, context: Context) -> Manner:
         """How the tones of each part are played beside what their marks ask for."""
         return Manner()
+
+
+def _too_many() -> TooLarge:
+    return TooLarge(f"The score has more than {MOST_NOTES:,} notes to play.")
 
 
 def at_pace(performance: Performance, tempo_map: TempoMap) -> Performance:

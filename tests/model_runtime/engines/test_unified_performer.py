@@ -13,10 +13,11 @@ import pytest
 import torch
 from made_scores import direction, dynamic, ending, grace, note, notes, part, repeat, score, tempo, words
 
+from model_runtime.engines import performer
 from model_runtime.engines.base import Context
 from model_runtime.engines.performer import Performer
 from model_runtime.engines.unified_performer import UnifiedPerformer
-from model_runtime.errors import EngineUnavailable
+from model_runtime.errors import EngineUnavailable, TooLarge
 from model_runtime.modality import Notation, Performance
 from model_runtime.options import Options, TempoMapOption
 from model_runtime.playback.manner import Manner
@@ -263,6 +264,15 @@ def test_weights_without_heads_are_named_in_a_sentence(tmp_path: Path) -> None:
     assert not state.ready and state.reason.endswith(".") and state.hint
     with pytest.raises(EngineUnavailable, match="weights"):
         play(engine, eventful())
+
+
+def test_a_score_of_too_many_notes_is_refused_before_the_model_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seen(count: int) -> Floats:
+        raise AssertionError("the model was asked")
+
+    monkeypatch.setattr(performer, "MOST_NOTES", 7)
+    with pytest.raises(TooLarge, match="more than 7 notes"):
+        play(Told(seen), score(part(notes("C4 " * 8, 2))))
 
 
 def test_progress_is_told_and_an_empty_direction_harms_nothing(weights: Path) -> None:
