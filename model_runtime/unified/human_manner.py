@@ -103,7 +103,7 @@ class HumanManner(Manner):
     def played(self, notes: list[Note], strokes: Sequence[Struck]) -> list[Note]:
         """The notes moved; what strikes one key together still does, and strokes of a key keep their order."""
         told = [self._told.get(id(stroke.tone), _NOTHING) for stroke in strokes]
-        late = np.clip([values[LATE] for values in told], -FARTHEST_S, FARTHEST_S)
+        late = np.clip(LIVELINESS * np.array([values[LATE] for values in told]), -FARTHEST_S, FARTHEST_S)
         louder = LIVELINESS * np.array([values[VELOCITY] for values in told])
         louder = np.clip(louder, -FARTHEST_VELOCITY, FARTHEST_VELOCITY)
         by_key: dict[tuple[int, int], list[int]] = defaultdict(list)
