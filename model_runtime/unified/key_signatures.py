@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 # Staff positions of the signs of a key under a G clef on the second line, in their order; F lies two lower, C one.
 _SHARPS, _FLATS = (8, 5, 9, 6, 3, 7, 4), (4, 7, 3, 6, 2, 5, 1)
-_LOWER = {"clef:G": 0, "clef:F": 2, "clef:C": 1}
+_LOWER = {"clef:G": 0, "clef:F": 2, "clef:C": 1}  # a C clef on the middle line, which names position 4
 _CLEF_POSITIONS = {"clef:G": (2,), "clef:F": (6, 4, 8), "clef:C": (4, 6, 2, 0, 8)}
 _MOST_MISSED = 2  # signs of a key that may have been overlooked
 _GAP_SPACES = 2.6
@@ -114,7 +114,12 @@ def _fifths(run: Sequence[Sign], clefs: Sequence[Sign]) -> int:
     own = [sign for sign in run if sign.kind == kind]
     before = [c for c in clefs if c.staff == run[0].staff and c.x < run[0].x]
     order = _SHARPS if kind == "key-sign:sharp" else _FLATS
-    lower = _LOWER[before[-1].kind] if before else 0
+    lower = _lower(before[-1]) if before else 0
     reached = max((order.index(s.position + lower) + 1 for s in own if s.position + lower in order), default=0)
     count = max(len(own), reached) if reached <= len(own) + _MOST_MISSED else len(own)
     return min(count, 7) * (1 if kind == "key-sign:sharp" else -1)
+
+
+def _lower(clef: Sign) -> int:
+    """How many staff positions lower the signs of a key stand than under a G clef."""
+    return _LOWER[clef.kind] + (4 - clef.position if clef.kind == "clef:C" else 0)
