@@ -197,11 +197,12 @@ def test_each_output_does_what_it_says() -> None:
 def test_chords_are_spread_about_their_beat_and_single_notes_are_on_it() -> None:
     chord = note("C4", 4) + note("E4", 4, chord=True) + note("G4", 4, chord=True)
     notation = score(part(chord + notes("C4 D4") + chord))
-    wildly = play(Told(wild(6)), notation)
-    onsets = [n.onset_s for n in wildly.notes]
+    rng = np.random.default_rng(6)
+    spread = play(Told(lambda count: rng.normal(0.0, 0.2, (count, 5)) * np.eye(5)[LATE]), notation)
+    onsets = [n.onset_s for n in spread.notes]
     rules = [n.onset_s for n in play(Performer(), notation).notes]
     assert len(set(onsets[5:])) == 3
-    assert np.mean(onsets[5:]) == pytest.approx(np.mean(rules[5:]), abs=0.03)
+    assert np.mean(onsets[5:]) == pytest.approx(np.mean(rules[5:]), abs=1e-4)
     steady = play(Told(lambda count: np.tile(np.eye(5)[LATE], (count, 1)) * np.arange(count)[:, None] * 0.1), notation)
     single = [n.onset_s for n in steady.notes][3:5]
     assert single == pytest.approx(rules[3:5])
