@@ -23,8 +23,7 @@ from model_runtime.training.clefs import under_clef
 UPPER, LOWER = 1, 2
 VOICES_A_STAFF = 4  # as MuseScore counts them: 1 to 4 above, 5 to 8 below
 _HANDS = 0.4  # share of the scores of which one hand of the piano becomes a melody too
-_OTHER_CLEFS = 0.25  # share of the melodies that are moved to where another clef is used, for songs have one alone
-_CLEFS = {"F4": 0.6, "C3": 0.25, "C4": 0.1, "C1": 0.05}
+_BASS_CLEFS = 0.2  # share of the melodies that are moved to where a bass clef is used, for songs have hardly any
 _MOST_REDUCTIONS = 2  # of a score
 _BEHIND_STAFF = ("beam", "notations", "lyric", "play", "listen")
 _BEHIND_STAVES = ("part-symbol", "instruments", "clef", "staff-details", "transpose", "directive", "measure-style")
@@ -62,14 +61,9 @@ def parts_of(root: ET.Element, music: Music, rng: np.random.Generator) -> list[S
     if music is Music.REDUCTION:
         return _reductions(singles, hands, rng)
     drawn = hands[int(rng.integers(2)) :][:1] if hands and rng.random() < _HANDS else []
-    return [_perhaps_under_another_clef(single, rng) for single in singles] + drawn
-
-
-def _perhaps_under_another_clef(single: ScorePart, rng: np.random.Generator) -> ScorePart:
-    if rng.random() > _OTHER_CLEFS:
-        return single
-    clef = str(rng.choice(list(_CLEFS), p=list(_CLEFS.values())))
-    return replace(single, part=under_clef(single.part, clef))
+    moved = rng.random(len(singles)) < _BASS_CLEFS
+    melodies = [replace(p, part=under_clef(p.part, "F4")) if low else p for p, low in zip(singles, moved, strict=True)]
+    return melodies + drawn
 
 
 def single_staves(root: ET.Element) -> list[ScorePart]:

@@ -101,6 +101,8 @@ def seen_windows(
                 counts["windows without LMX"] += 1
             elif window.head.clefs != truth.clefs(number):
                 counts["windows with another clef"] += 1
+            elif window.steps:
+                counts["windows that are moved to another clef"] += 1
             else:
                 result.append(SeenWindow(number, window, glyphs))
     counts["windows kept"] += len(result)

@@ -17,6 +17,7 @@ from model_runtime.tokens.glyphs import Glyph, carried_glyphs, carried_meter, co
 from model_runtime.tokens.lmx import split_head
 from model_runtime.tokens.lmx_reader import read_lmx, voice_ends
 from model_runtime.tokens.shorthand import expand
+from model_runtime.tokens.vocabulary import PITCHES
 from model_runtime.tokens.written import WrittenMeasure
 from model_runtime.unified.inference import Window, Written
 
@@ -25,6 +26,8 @@ MOST_GLYPHS = 160
 _CARRIED_SPACES = 6.0
 _LINE_START_SPACES = 1.5  # a barline nearer than this to the left edge begins the line
 _LEAST_BARLINE = 2  # bin of probability, of 7: a measure too many costs more than one too long
+_STEPS, _PITCHES = "CDEFGAB", frozenset(PITCHES)
+_C_CLEF_STEPS = {"C1": -2, "C2": -4, "C3": -6, "C4": -8}  # from a G clef on the second line
 USUAL_CLEFS = {1: {1: "G2"}, 2: {1: "G2", 2: "F4"}}
 _REPAIRED = 0.5  # how sure a measure is at most that had to be repaired
 _SURE = 0.6  # mean probability of a measure's symbols, below which a musician is told to look
@@ -97,6 +100,7 @@ class PlacedWindow:
         head: What holds at its start, with what it prints there itself.
         printed: The metre that it prints at its start, if it does.
         staves: Of its line.
+        steps: By which what the trunk writes must be moved, in steps of the scale: see `_under_treble`.
     """
 
     window: Window
@@ -104,6 +108,7 @@ class PlacedWindow:
     head: Head
     printed: tuple[int, int] | None
     staves: int
+    steps: int = 0
 
 
 def windows_of(
@@ -213,8 +218,12 @@ def _placed(
     staves: int,
 ) -> PlacedWindow:
     shift = 0.0
+    printed = next((_meter(g) for g in opening if g.kind.startswith("meter:")), None)
+    glyphs, clefs, steps = (
+        _under_treble(glyphs, before.clefs, start.clefs) if staves == 1 else (glyphs, before.clefs, 0)
+    )
     if left > 0:
-        carried = carried_glyphs(before.clefs, before.fifths, before.ottavas.items())
+        carried = carried_glyphs(clefs, before.fifths, before.ottavas.items())
         shift = _CARRIED_SPACES + abs(before.fifths) - left
         ids = [compound(g) for g in carried]
         x = [g.x for g in carried]
@@ -225,11 +234,33 @@ def _placed(
         x.insert(0, 0.0)
     ids += [compound(g) for g in glyphs]
     x += [g.x + shift for g in glyphs]
-    printed = next((_meter(g) for g in opening if g.kind.startswith("meter:")), None)
     window = Window(
         "image", np.array(ids, np.int64), np.array(x, np.float32), start.measure_quarters, measures, whole=True
     )
-    return PlacedWindow(window, line, start, printed, staves)
+    return PlacedWindow(window, line, start, printed, staves, steps)
+
+
+def _under_treble(
+    glyphs: list[Glyph], before: dict[int, str], start: dict[int, str]
+) -> tuple[list[Glyph], dict[int, str], int]:
+    """A measure under a C clef as if it stood under a treble clef, and by how much its notes are then too high.
+
+    Hardly anything that the trunk learned from stands under a C clef. LMX names the place of a note and the sign
+    that is printed before it, so nothing but the place changes with the clef.
+    """
+    here = {f"{g.kind[5:]}{g.position // 2 + 1}" for g in glyphs if g.kind.startswith("clef:")} | {start[1]}
+    if len(here) > 1 or start[1] not in _C_CLEF_STEPS:
+        return glyphs, before, 0
+    plain = [replace(g, kind="clef:G", position=2) if g.kind.startswith("clef:") else g for g in glyphs]
+    return plain, {1: "G2"}, _C_CLEF_STEPS[start[1]]
+
+
+def _moved(token: str, steps: int) -> str:
+    """A pitch that many steps of the scale higher; any other token as it is."""
+    if not steps or token not in _PITCHES:
+        return token
+    place = _STEPS.index(token[0]) + 7 * int(token[1:]) + steps
+    return f"{_STEPS[place % 7]}{max(place // 7, 0)}"
 
 
 def likely_meter(written: Sequence[Written]) -> tuple[int, int] | None:
@@ -264,6 +295,7 @@ def join(windows: Sequence[PlacedWindow], written: Sequence[Written]) -> tuple[l
     for placed, result in zip(windows, written, strict=True):
         measures = _measure_tokens(result, placed.window.measures or 1)
         for i, (own, confidence) in enumerate(measures):
+            own = [_moved(token, placed.steps) for token in own]
             cut = split_head(own)
             opening: list[str] = list(own[1:cut]) if i else []
             if i == 0:

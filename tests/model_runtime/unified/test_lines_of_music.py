@@ -123,6 +123,18 @@ def test_a_second_staff_that_was_invented_for_a_line_with_one_is_left_out() -> N
     assert [len(m.measure.notes) for m in kept] == [2, 1]
 
 
+def test_a_melody_under_a_c_clef_is_given_as_under_a_treble_clef_and_moved_back() -> None:
+    alto = Glyph("clef:C", 0.7, 1, 4)
+    line = Line((alto, *HEAD[2:], METER, *heads(9), bar(18), *heads(20), bar(27), Glyph("clef:G", 28.0, 1, 2)), 1)
+    windows = windows_of([line, Line((*heads(9), bar(18)), 1)])
+    kinds = [[(g.kind, g.position) for g in glyphs_of(w) if g.kind.startswith("clef:")] for w in windows]
+    assert kinds == [[("clef:G", 2)], [("clef:C", 4), ("clef:G", 2)], []], "what has two clefs is given as it is"
+    joined, _ = join(windows, [written("measure A4 voice:1 half dot sharp stem:up")] * 3)
+    assert [m.measure.notes[0].pitch for m in joined] == ["B3", "A4", "A4"]
+    assert [[c[2] for c in m.measure.clefs] for m in joined] == [["C3"], [], ["G2"]]
+    assert joined[0].measure.notes[0].accidental == "sharp"
+
+
 def test_unsure_measures_are_named_together() -> None:
     windows = windows_of([Line((*HEAD, *(g for x in range(9, 49, 10) for g in (*heads(x), bar(x + 5)))), 2)])
     results = [written("measure C5 voice:1 whole staff:1", probability=p) for p in (0.3, 0.3, 0.9, 0.2)]
