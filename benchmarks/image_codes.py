@@ -171,17 +171,17 @@ def _trunks(work: Path, train: CodeCorpus, dev: CodeCorpus, seconds: float) -> d
         "scores_dev": len(dev.names),
     }
     for name, kind in (("codes", CodesRun), ("glyphs", TimedRun)):
-        with kind(work / name, work / "codes", LEARNING, seconds, SMALL) as run:
+        with kind(work / f"trunk_{name}", work / "codes", LEARNING, seconds, SMALL) as run:
             run.train()
             figures[f"windows_s_{name}"] = run.windows / run.processor_s
             figures[f"passes_{name}"] = run.windows / train.measures
             figures[f"minutes_{name}"] = run.processor_s / 60
-        trunk, _ = load_trunk(work / name / "checkpoint.pt")
+        trunk, _ = load_trunk(work / f"trunk_{name}" / "checkpoint.pt")
         score = scored(trunk, examples[name])
         figures[f"ser_{name}"] = score.symbol_error_rate
         figures[f"note_f1_{name}"] = score.note_f1
         figures[f"exact_{name}"] = 100.0 * score.exact_windows
-        losses = [row["loss_image"] for row in curve.read(work / name / "curve.csv")]
+        losses = [row["loss_image"] for row in curve.read(work / f"trunk_{name}" / "curve.csv")]
         figures[f"loss_{name}"] = float(np.mean(losses[-10:])) if losses else 0.0
         figures[f"tokens_{name}"] = float(np.mean([len(e.ids) for e in examples[name]]))
         figures[f"million_weights_{name}"] = sum(p.numel() for p in trunk.parameters()) / 1e6

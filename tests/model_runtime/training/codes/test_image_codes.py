@@ -35,6 +35,11 @@ def windows_files(work: Path) -> list[dict[str, Any]]:
     return result
 
 
+def trained_steps(run: Path) -> int:
+    """How long a trunk was trained."""
+    return int(torch.load(run / "checkpoint.pt", weights_only=True)["step"])
+
+
 @pytest.fixture(scope="module")
 def corpus(work: Path) -> CodeCorpus:
     return CodeCorpus(work / "codes", TRAINING_SPLITS)
@@ -222,9 +227,9 @@ def test_the_benchmark_tells_everything_and_makes_nothing_twice(
     assert 0 < figures["autoencoder_codes_used"] <= 100 and figures["autoencoder_psnr_db"] > 0
     assert (work / "reconstructions.png").stat().st_size > 1000
     made = {f: f.stat().st_mtime_ns for part in ("windows", "codes") for f in (work / part).rglob("*.npz")}
-    steps = [torch.load(work / name / "checkpoint.pt", weights_only=True)["step"] for name in ("codes", "glyphs")]
+    steps = [trained_steps(work / f"trunk_{name}") for name in ("codes", "glyphs")]
     monkeypatch.setattr(image_codes, "scored", lambda *_: Score(1.0, 1.0, 1.0))
     image_codes.measured(songs / "data" / "lieder", work, 0.6, 0.6, 16)
     assert {f: f.stat().st_mtime_ns for part in ("windows", "codes") for f in (work / part).rglob("*.npz")} == made
-    again = [torch.load(work / name / "checkpoint.pt", weights_only=True)["step"] for name in ("codes", "glyphs")]
+    again = [trained_steps(work / f"trunk_{name}") for name in ("codes", "glyphs")]
     assert again == steps
