@@ -2,8 +2,9 @@
 
     python -m model_runtime.training.refining_scores --clips CLIPS [--weights FOLDER] [--count 48]
 
-Means over the clips of the development split: the reader's own notes, and the refined ones for several thresholds; and
-what remains where only the ends, or only the choice of notes, is taken from the trunk.
+Means over the clips of the development split, of notes as long as an engine keeps them: the reader's own, and the
+refined ones for several thresholds, with the ends as the trunk says, half way to there, and the reader's own; and what
+remains where only the ends, or all but the onsets, is taken from the trunk.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from model_runtime.options import Options
 from model_runtime.training.audio.corpus import restored
 from model_runtime.training.audio.dataset import load
 from model_runtime.training.audio.evaluate import scores
@@ -26,7 +28,7 @@ from model_runtime.unified.heard_notes import HeardNotes, refined, tokens_of
 from model_runtime.unified.note_outputs import KEPT, LATE, LENGTH, OUTPUTS, Floats, NoteTrunk, note_outputs_of
 from model_runtime.unified.note_picking import PickedNote, PickingSettings
 
-_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55)
+_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5)
 
 
 def refined_scores(trunk: NoteTrunk, clips: Sequence[Path]) -> dict[str, dict[str, float]]:
@@ -52,18 +54,21 @@ def _ways(heard: HeardNotes, outputs: Floats) -> Iterator[tuple[str, list[Picked
     own = np.zeros((len(heard), len(OUTPUTS)), np.float32)
     own[:, KEPT] = heard.probability
     usual = PickingSettings().onset
-    yield "reader", refined(heard, own, usual)
-    for threshold in _THRESHOLDS:
-        yield f"refined {threshold}", refined(heard, outputs, threshold)
-    ends = own.copy()
-    ends[:, LENGTH] = outputs[:, LENGTH]
-    yield "only ends", refined(heard, ends, usual)
-    kept = own.copy()
-    kept[:, KEPT] = outputs[:, KEPT]
-    yield "only choice", refined(heard, kept, usual)
-    punctual = outputs.copy()
-    punctual[:, LATE] = 0.0
-    yield "all but onsets", refined(heard, punctual, usual)
+    yield "reader", _long_enough(refined(heard, own, usual))
+    for ends, name in ((1.0, ""), (0.5, ", half the ends"), (0.0, ", own ends")):
+        trusted = outputs.copy()
+        trusted[:, LENGTH] *= ends
+        for threshold in _THRESHOLDS:
+            yield f"refined {threshold}{name}", _long_enough(refined(heard, trusted, threshold))
+    only_ends, punctual = own.copy(), outputs.copy()
+    only_ends[:, LENGTH], punctual[:, LATE] = outputs[:, LENGTH], 0.0
+    yield "only ends", _long_enough(refined(heard, only_ends, usual))
+    yield "all but onsets", _long_enough(refined(heard, punctual, usual))
+
+
+def _long_enough(notes: list[PickedNote]) -> list[PickedNote]:
+    shortest_s = Options().minimum_note / 1000
+    return [note for note in notes if note.offset_s is not None and note.offset_s - note.onset_s >= shortest_s]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

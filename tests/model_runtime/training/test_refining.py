@@ -180,6 +180,7 @@ class _Indifferent:
 def test_what_the_trunk_changes_is_measured_against_the_reader(clips: Path) -> None:
     found = refined_scores(_Indifferent(), sorted((clips / "dev").glob("*.npz")))
     assert found["refined 0.5"]["recall"] >= found["reader"]["recall"] > 0.7
-    assert found["only ends"]["onset_f1"] == found["reader"]["onset_f1"]
     assert found["only ends"]["note_f1"] < found["reader"]["note_f1"]
+    wrong, half, own = (found[f"refined 0.5{ends}"]["note_f1"] for ends in ("", ", half the ends", ", own ends"))
+    assert wrong <= half < own
     assert "note_f1_piano" in found["reader"]
