@@ -12,6 +12,7 @@ Figures, <input> being `codes` or `glyphs`:
     tokens_<input>, windows_s_<input>             tokens of a window; windows learnt from in a processor second
     passes_<input>, minutes_<input>               through the training windows; processor minutes
     million_weights_<input>                       of the trunk, with its vocabulary
+    ser_shipped, note_f1_shipped                  of the shipped trunk, which was trained for hours, on the same glyphs
     windows_train, windows_dev, scores_dev        measures that were learnt from and measured
     autoencoder_minutes, autoencoder_psnr_db, autoencoder_error, autoencoder_codes_used, autoencoder_million_weights
                                                   its training; how its drawings of held-out windows differ (ink from 0
@@ -46,8 +47,11 @@ from model_runtime.training.codes.train import CodesRun, TimedRun
 from model_runtime.training.corpus import TRAINING_SPLITS
 from model_runtime.training.dataset import Example, image_example
 from model_runtime.training.evaluate import load_trunk, scored
+from model_runtime.training.export import weights_of
 from model_runtime.training.seen_pages import tasks_of
+from model_runtime.unified.architecture import Trunk, TrunkConfig
 from model_runtime.unified.image_reader import ImageReader
+from model_runtime.unified.inference import weights_folder
 
 PAGES = {"train": 3, "dev": 1}  # of a score at most
 SHIFTS = {"train": 4, "dev": 1}
@@ -186,7 +190,16 @@ def _trunks(work: Path, train: CodeCorpus, dev: CodeCorpus, seconds: float) -> d
         figures[f"tokens_{name}"] = float(np.mean([len(e.ids) for e in examples[name]]))
         figures[f"million_weights_{name}"] = sum(p.numel() for p in trunk.parameters()) / 1e6
         log.info("%s: %s", name, score)
-    return figures
+    shipped = scored(_shipped(), examples["glyphs"])
+    return {**figures, "ser_shipped": shipped.symbol_error_rate, "note_f1_shipped": shipped.note_f1}
+
+
+def _shipped() -> Trunk:
+    """The trunk that lies in the package."""
+    config, weights = weights_of(weights_folder())
+    trunk = Trunk(TrunkConfig(**config))
+    trunk.load(weights)
+    return trunk.eval()
 
 
 if __name__ == "__main__":
