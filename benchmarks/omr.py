@@ -4,7 +4,8 @@
 
 `ser_reengraved` is the symbol error rate in per cent (edits over true LMX tokens) on lines of the OLiMPiC test ids,
 engraved again by MuseScore 3 (`benchmarks/olimpic.py`): every n-th line, so that `--lines` are read. `ser_melody` and
-`note_f1_melody` are the same of `--melodies` lines of those songs' voices, one staff each, with their words.
+`note_f1_melody` are the same of `--melodies` lines of those songs' voices, one staff each, with their words; beams are
+left out on both sides there, for MuseScore joins the flags of sung notes to beams that the score has not.
 `note_f1_scan_systems` and `note_f1_scan_pages` are on real printed editions, cut into systems and as whole pages: a
 note is right where its measure, its onset in it, its duration and its pitch are. Which measure is which is found by the
 alignment that serves best, so that one lost barline does not fail all that follows. `ser_scan_systems` leaves out the
@@ -166,9 +167,16 @@ class Tally:
 
 
 def read_lines(
-    reader: Reader, data: Path, work: Path, count: int, split: str, printed: Printed = printed_lines
+    reader: Reader,
+    data: Path,
+    work: Path,
+    count: int,
+    split: str,
+    printed: Printed = printed_lines,
+    *,
+    beams: bool = True,
 ) -> Tally:
-    """Lines of OLiMPiC, engraved again."""
+    """Lines of OLiMPiC, engraved again; `beams` are counted or left out on both sides."""
     lines = list(printed(data, score_ids(data, split), work)) if count else []
     tally = Tally()
     for line in lines[:: max(len(lines) // max(count, 1), 1)][:count]:
@@ -178,7 +186,8 @@ def read_lines(
         tally.samples += 1
         tally.unread += result is None
         ours, gold = lmx_of(result) if result else [], without_opening_meter(line.gold)
-        tally.add_symbols(ours, gold)
+        counted = [[t for t in tokens if beams or not t.startswith("beam:")] for tokens in (ours, gold)]
+        tally.add_symbols(*counted)
         tally.count_notes(lmx_notes(ours), lmx_notes(gold))
     return tally
 
@@ -262,7 +271,7 @@ def main() -> None:
         work = arguments.work or Path(scratch)
         lines = read_lines(reader, arguments.data / "data", work, arguments.lines, arguments.split)
         melodies = read_lines(
-            reader, arguments.data / "data", work, arguments.melodies, arguments.split, printed_melodies
+            reader, arguments.data / "data", work, arguments.melodies, arguments.split, printed_melodies, beams=False
         )
     systems = read_samples(reader, scan_systems(scans), symbols=True, diff=diffs)
     pages = read_samples(reader, scan_pages(scans), symbols=False, diff=None)

@@ -101,12 +101,20 @@ def seen_windows(
                 counts["windows without LMX"] += 1
             elif window.head.clefs != truth.clefs(number):
                 counts["windows with another clef"] += 1
+            elif truth.staves == 1 and _beams_seen(glyphs) > truth.measures[number].tokens.count("beam:begin"):
+                counts["windows with other beams"] += 1  # MuseScore joins flags of sung notes
             elif window.steps:
                 counts["windows that are moved to another clef"] += 1
             else:
                 result.append(SeenWindow(number, window, glyphs))
     counts["windows kept"] += len(result)
     return result
+
+
+def _beams_seen(glyphs: Sequence[Glyph]) -> int:
+    """How many stems begin a beam, chords counted once."""
+    begins = [g for g in glyphs if g.kind.startswith("head:") and g.beams_right and not g.beams_left]
+    return len({(round(g.x), g.stem) for g in begins})
 
 
 def _cut(
