@@ -8,13 +8,14 @@ are told the same of the music before. One run each.
 Figures, <input> being `codes` or `glyphs`:
     ser_<input>, note_f1_<input>, exact_<input>   on held-out scores: symbol error rate in per cent, F1 of notes (onset,
                                                   duration, pitch), per cent of windows without any error
-    loss_<input>                                  of the last training steps, to tell learning from generalising
+    ser_learnt_<input>                            on 150 of the windows that it learnt from
+    loss_<input>                                  of the last training steps
     tokens_<input>, windows_s_<input>             tokens of a window; windows learnt from in a processor second
     passes_<input>, minutes_<input>               through the training windows; processor minutes
     million_weights_<input>                       of the trunk, with its vocabulary
     ser_shipped, note_f1_shipped                  of the shipped trunk, which was trained for hours, on the same glyphs
     windows_train, windows_dev, scores_dev        measures that were learnt from and measured
-    autoencoder_minutes, autoencoder_psnr_db, autoencoder_error, autoencoder_codes_used, autoencoder_million_weights
+    autoencoder_minutes, autoencoder_psnr_db, autoencoder_error, autoencoder_share_used, autoencoder_million_weights
                                                   its training; how its drawings of held-out windows differ (ink from 0
                                                   to 1); per cent of codes that occur in the training windows
 
@@ -28,6 +29,7 @@ import argparse
 import logging
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,7 +58,7 @@ from model_runtime.unified.inference import weights_folder
 PAGES = {"train": 3, "dev": 1}  # of a score at most
 SHIFTS = {"train": 4, "dev": 1}
 LEARNING = replace(SETTINGS, weights={"seen": 1.0})
-_DEV_WINDOWS = 300
+_DEV_WINDOWS, _LEARNT_WINDOWS = 300, 150
 _SHOWN = 24
 
 log = logging.getLogger(__name__)
@@ -101,7 +103,7 @@ def measured(scores: Path, work: Path, seconds: float, autoencoder_seconds: floa
         log.info("%s is coded", split)
     train, dev = (CodeCorpus(work / "codes", splits) for splits in (TRAINING_SPLITS, ("dev",)))
     used = sum(len(np.unique(train.codes[0][:, book])) for book in range(CODEBOOKS))
-    autoencoder["autoencoder_codes_used"] = 100.0 * used / (CODEBOOKS * CODES)
+    autoencoder["autoencoder_share_used"] = 100.0 * used / (CODEBOOKS * CODES)
     return _trunks(work, train, dev, seconds) | autoencoder
 
 
@@ -166,12 +168,12 @@ def _sheet(pairs: list[tuple[GreyPage, GreyPage]], path: Path) -> None:
 
 def _trunks(work: Path, train: CodeCorpus, dev: CodeCorpus, seconds: float) -> dict[str, float]:
     """Figures of the trunks on both inputs."""
-    pairs = [(dev.example(i, 0), image_example(dev, i, 1, 0, 0.0, None)) for i in range(dev.measures)]
-    both = [(codes, glyphs) for codes, glyphs in pairs if codes is not None and glyphs is not None]
-    examples: dict[str, list[Example]] = {"codes": [c for c, _ in both], "glyphs": [g for _, g in both]}
+    examples = _examples(dev, range(dev.measures))
+    some = np.random.default_rng(0).permutation(train.measures)[:_LEARNT_WINDOWS]
+    learnt = _examples(train, [int(i) for i in some])
     figures: dict[str, float] = {
         "windows_train": train.measures,
-        "windows_dev": len(both),
+        "windows_dev": len(examples["codes"]),
         "scores_dev": len(dev.names),
     }
     for name, kind in (("codes", CodesRun), ("glyphs", TimedRun)):
@@ -185,6 +187,7 @@ def _trunks(work: Path, train: CodeCorpus, dev: CodeCorpus, seconds: float) -> d
         figures[f"ser_{name}"] = score.symbol_error_rate
         figures[f"note_f1_{name}"] = score.note_f1
         figures[f"exact_{name}"] = 100.0 * score.exact_windows
+        figures[f"ser_learnt_{name}"] = scored(trunk, learnt[name]).symbol_error_rate
         losses = [row["loss_image"] for row in curve.read(work / f"trunk_{name}" / "curve.csv")]
         figures[f"loss_{name}"] = float(np.mean(losses[-10:])) if losses else 0.0
         figures[f"tokens_{name}"] = float(np.mean([len(e.ids) for e in examples[name]]))
@@ -192,6 +195,13 @@ def _trunks(work: Path, train: CodeCorpus, dev: CodeCorpus, seconds: float) -> d
         log.info("%s: %s", name, score)
     shipped = scored(_shipped(), examples["glyphs"])
     return {**figures, "ser_shipped": shipped.symbol_error_rate, "note_f1_shipped": shipped.note_f1}
+
+
+def _examples(corpus: CodeCorpus, numbers: Sequence[int]) -> dict[str, list[Example]]:
+    """The same windows as codes and as glyphs, as they are."""
+    pairs = [(corpus.example(i, 0), image_example(corpus, i, 1, 0, 0.0, None)) for i in numbers]
+    both = [(codes, glyphs) for codes, glyphs in pairs if codes is not None and glyphs is not None]
+    return {"codes": [codes for codes, _ in both], "glyphs": [glyphs for _, glyphs in both]}
 
 
 def _shipped() -> Trunk:

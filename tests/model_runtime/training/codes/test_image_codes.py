@@ -224,7 +224,7 @@ def test_the_benchmark_tells_everything_and_makes_nothing_twice(
         assert figures[f"ser_{name}"] > 0 and figures[f"minutes_{name}"] >= 0.01 and figures[f"windows_s_{name}"] > 0
     assert figures["tokens_codes"] > figures["tokens_glyphs"]
     assert figures["million_weights_codes"] > figures["million_weights_glyphs"]
-    assert 0 < figures["autoencoder_codes_used"] <= 100 and figures["autoencoder_psnr_db"] > 0
+    assert 0 < figures["autoencoder_share_used"] <= 100 and figures["autoencoder_psnr_db"] > 0
     assert (work / "reconstructions.png").stat().st_size > 1000
     made = {f: f.stat().st_mtime_ns for part in ("windows", "codes") for f in (work / part).rglob("*.npz")}
     steps = [trained_steps(work / f"trunk_{name}") for name in ("codes", "glyphs")]
