@@ -37,9 +37,9 @@ class UnifiedPerformer(Performer):
     summary = "Plays a score as people play: voicing, accents of the metre, touch and tempo from the unified model."
     quality = 0.9
     measurements = (
-        Measurement("correlation of velocities with a person's", "11 ASAP performances", 0.386, _BENCHMARK),
-        Measurement("the same about their running mean (rules: 0.148)", "11 ASAP performances", 0.366, _BENCHMARK),
-        Measurement("the same", "12 held-out piano parts of POP909", 0.463, _BENCHMARK),
+        Measurement("correlation of velocities with a person's", "11 ASAP performances", 0.379, _BENCHMARK),
+        Measurement("the same about their running mean (rules: 0.148)", "11 ASAP performances", 0.352, _BENCHMARK),
+        Measurement("the same", "12 held-out piano parts of POP909", 0.467, _BENCHMARK),
     )
 
     def __init__(self, weights: Path | None = None) -> None:
