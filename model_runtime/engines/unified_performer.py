@@ -34,7 +34,7 @@ class UnifiedPerformer(Performer):
     """
 
     name = "unified-performer"
-    summary = "Plays a score as people play: voicing, accents of the metre, touch and tempo from the unified model."
+    summary = "Plays a score as people play: voicing, accents of the metre, touch and chords from the unified model."
     quality = 0.9
     measurements = (
         Measurement("correlation of velocities with a person's", "11 ASAP performances", 0.379, _BENCHMARK),
