@@ -23,7 +23,7 @@ class UnifiedImage(Engine):
     name = "unified-image"
     source = Modality.SCORE_IMAGE
     target = Modality.NOTATION
-    summary = "Reads printed piano music: staves, notes and signs, then voices and rhythm, measure by measure."
+    summary = "Reads printed piano music and melodies: staves, notes and signs, then voices and rhythm."
     quality = 0.85
     measurements = (
         Measurement("symbol error rate, per cent", "80 OLiMPiC lines engraved by MuseScore 3", 11.1, _BENCHMARK),
