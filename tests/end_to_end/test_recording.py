@@ -17,6 +17,8 @@ from running_daemon import RunningDaemon
 
 import bridge
 from model_runtime import Audio, Notation, Options, Performance, ScoreImage, files, translate
+from model_runtime.modality import Modality
+from model_runtime.router import Router
 from model_runtime.tempo import TempoMap
 from protocol.messages import Partial, PathSource, Progress, Submit
 
@@ -149,7 +151,8 @@ def test_the_demo_makes_everything_and_leaves_no_daemon_behind(basic_pitch_data:
     stem = "little_bridge"
     assert set(made) == {f"{stem}.mid", f"{stem}.musicxml", f"{stem}.png", f"{stem}.wav", "transcription.png"}
     assert min(made.values()) > 200
-    for word in ("audio-reader", "unified-notation", "verovio", "synth", str(tmp_path)):
+    hears = Router().route(Modality.AUDIO, Modality.PERFORMANCE).name
+    for word in (hears, "unified-notation", "verovio", "synth", str(tmp_path)):
         assert word in done.stdout
     assert not (tmp_path / "run" / "connection.json").exists()
 
