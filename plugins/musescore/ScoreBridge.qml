@@ -203,7 +203,7 @@ MuseScore {
         pane.forceActiveFocus(); // what had the keyboard is locked now; Escape must reach us
         talk.begin(task, {
             path: Files.typedPath(source.path, file.homePath()),
-            options: chosen.options,
+            options: Tasks.withPreference(task, welcome, chosen.options),
             destination: hasScore && destination.isIntoScore ? "selection" : "score",
             beats: destination.beats
         });

@@ -8,6 +8,7 @@
 // targets     formats to ask the daemon for; the first is delivered
 // delivery    what is done with the result: "file" (play, open) or "score" (inserted, or a new score)
 // engines     steps whose engines the user may choose among, as [from, to]
+// prefers     the engine that does it where the user chooses none, if it is ready; else the daemon chooses
 // options     names of the protocol's options that matter here, the most asked-for first
 // action      the start button's text
 // ES5; QML and node load it.
@@ -38,7 +39,7 @@ function tasks() {
             id: "perform", title: qsTr("Play it like a human"), about: qsTr("The selection as expressive MIDI"),
             action: qsTr("Make the MIDI file"),
             source: "selection", from: "notation", to: "performance", targets: ["mid"], delivery: "file", isHeard: true,
-            engines: [["notation", "performance"]],
+            engines: [["notation", "performance"]], prefers: "unified-performer",
             options: ["instrument", "swing", "pedal", "quantise_strength", "quantise"]
         },
         {
@@ -73,6 +74,15 @@ function engineChoices(task, welcome) {
     return found;
 }
 
+// The options, with the engine that the task prefers where the user chose none and it is ready.
+function withPreference(task, welcome, options) {
+    var preferred = engineChoices(task, welcome).filter(function (engine) { return engine.name === task.prefers; });
+    if (preferred.length && !options.engine) {
+        options.engine = task.prefers;
+    }
+    return options;
+}
+
 // Endings of the files that a task can begin with.
 function endings(task, welcome) {
     var formats = welcome && welcome.formats ? welcome.formats[task.from] : null;
@@ -91,5 +101,8 @@ function directionOf(from, to, welcome) {
 
 if (typeof module !== "undefined") {
     require("./qt_words.js");
-    module.exports = { tasks: tasks, readiness: readiness, engineChoices: engineChoices, endings: endings };
+    module.exports = {
+        tasks: tasks, readiness: readiness, engineChoices: engineChoices, withPreference: withPreference,
+        endings: endings
+    };
 }

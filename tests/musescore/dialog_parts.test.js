@@ -139,6 +139,20 @@ test("a task that the daemon cannot do has the daemon's own reason and hint", ()
     assert.deepEqual(tasks.endings(transcribe, null), []);
 });
 
+test("a task's own engine is asked for where it is ready and the user chose none", () => {
+    const engine = (name, ready) => ({ name, ready, summary: "" });
+    const welcomeOf = (ready) => ({
+        directions: [{ source: "notation", target: "performance", ready: true, engines: [engine("performer", true), engine("unified-performer", ready)] }],
+    });
+    const perform = tasks.tasks().find((task) => task.id === "perform");
+    assert.equal(perform.prefers, "unified-performer");
+    assert.deepEqual(tasks.withPreference(perform, welcomeOf(true), { swing: 0.6 }), { swing: 0.6, engine: "unified-performer" });
+    assert.deepEqual(tasks.withPreference(perform, welcomeOf(true), { engine: "performer" }), { engine: "performer" });
+    assert.deepEqual(tasks.withPreference(perform, welcomeOf(false), {}), {});
+    assert.deepEqual(tasks.withPreference(perform, null, {}), {});
+    assert.deepEqual(tasks.withPreference(tasks.tasks()[0], welcomeOf(true), {}), {});
+});
+
 // ---- files -----------------------------------------------------------------------------------------------------
 
 test("paths and addresses turn into each other on every system", () => {
