@@ -21,7 +21,7 @@ from benchmarks import doors, expression, live, musescore_dialog, reaper
 README = Path(__file__).with_name("README.md")
 RESULTS = Path(__file__).with_name("results")
 ENGINES: Mapping[str, tuple[str, ...]] = {
-    "transcription": ("reader", "basic-pitch", "basic_pitch_package", "transkun"),
+    "transcription": ("reader", "refined", "basic-pitch", "basic_pitch_package", "transkun"),
     "notation": ("unified", "scorebridge", "musescore", "music21"),
     "playback": ("fluidsynth", "rustysynth"),
     "live_notation": ("live", "offline"),

@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", choices=_ENGINES, default=list(_ENGINES))
     parser.add_argument("--keep", action="store_true", help="leave figures of other engines in the file as they are")
     parser.add_argument("--weights", type=Path, help="folder of the trunk that refines; the shipped one where left out")
+    parser.add_argument("--ends", type=float, help="how far its ends are believed, 0 to 1, for a trial")
     arguments = parser.parse_args()
     engines: list[str] = arguments.engines
     for name in ("basic-pitch", "transkun"):
@@ -79,7 +80,10 @@ def main() -> None:
         music = recordings(arguments.data / "eval" / "audio")
         whole = list(music)
         music += [clip(recording, 5.0, 15.0, Path(scratch)) for recording in whole[: _SPEED_FILES - len(whole)]]
-        found, times = _taking_turns(music, engines, arguments.weights)
+        refining = UnifiedTranscription(arguments.weights)
+        if arguments.ends is not None:
+            refining = UnifiedTranscription(arguments.weights, ends=arguments.ends)
+        found, times = _taking_turns(music, engines, refining)
         if "transkun" in engines:
             found |= _piano(music)
         rows = _rows(music, times)
@@ -96,12 +100,12 @@ def main() -> None:
 
 
 def _taking_turns(
-    music: Sequence[Recording], engines: Sequence[str], weights: Path | None
+    music: Sequence[Recording], engines: Sequence[str], refining: Engine
 ) -> tuple[dict[tuple[str, str], Notes], Times]:
     """What each engine finds in each file, and how many seconds that took in each round; networks are loaded before."""
     ours: dict[str, Engine] = {
         "reader": AudioReaderEngine(),
-        "refined": UnifiedTranscription(weights),
+        "refined": refining,
         "basic-pitch": BasicPitch(),
     }
     found: dict[tuple[str, str], Notes] = {}
