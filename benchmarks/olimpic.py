@@ -110,6 +110,7 @@ def _lines(name: str, folder: Path, measures: Sequence[LmxMeasure], states: Sequ
     if len(elements) != len(measures):
         return  # a measure that MuseScore split or joined: the places would not be the measures'
     places = [{k: float(e.get(k, "0")) for k in ("x", "y", "sx", "sy", "page")} for e in elements]
+    pages = sorted(folder.glob(f"{name}-*.png"))  # MuseScore numbers them as wide as the last one's number
     first = 0
     for last, place in enumerate(places):
         following = places[last + 1] if last + 1 < len(places) else None
@@ -125,7 +126,7 @@ def _lines(name: str, folder: Path, measures: Sequence[LmxMeasure], states: Sequ
                 start["y"] + (1 + _MARGIN) * height,
             )
             pixels = tuple(max(round(v / _POSITION_UNITS), 0) for v in box)
-            page = folder / f"{name}-{int(place['page']) + 1}.png"
+            page = pages[int(place["page"])]
             yield PrintedLine(name, page, pixels, (first, last), _gold(own, states[first]))  # type: ignore[arg-type]
         first = last + 1
 
