@@ -286,9 +286,9 @@ def test_a_project_that_was_closed_gets_nothing(begun: Studio) -> None:
 
 
 def test_the_track_of_results_may_be_deleted_in_between(studio: Studio, recording: Path) -> None:
-    long = plucked(studio.media / "long.wav", MELODY, 60.0)
+    long = plucked(studio.media / "long.wav", MELODY, 240.0)
     source = audio_source(recording)
-    studio.open(item(source, 0.0, 4.0), item(audio_source(long), 10.0, 60.0))
+    studio.open(item(source, 0.0, 4.0), item(audio_source(long), 10.0, 240.0))
     studio.start(ACTION)
     studio.reaper.until(lambda: len(studio.reaper.project()["tracks"]) == 2)
     studio.reaper.call("delete_track", 1, 2)
