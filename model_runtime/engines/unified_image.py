@@ -26,11 +26,11 @@ class UnifiedImage(Engine):
     summary = "Reads printed piano music and melodies: staves, notes and signs, then voices and rhythm."
     quality = 0.85
     measurements = (
-        Measurement("symbol error rate, per cent", "80 OLiMPiC lines engraved by MuseScore 3", 11.1, _BENCHMARK),
+        Measurement("symbol error rate, per cent", "80 OLiMPiC lines engraved by MuseScore 3", 10.8, _BENCHMARK),
         Measurement(
-            "note F1 (pitch, onset in measure, duration)", "119 systems of printed editions", 0.879, _BENCHMARK
+            "note F1 (pitch, onset in measure, duration)", "119 systems of printed editions", 0.900, _BENCHMARK
         ),
-        Measurement("the same", "24 pages of them", 0.891, _BENCHMARK),
+        Measurement("the same", "24 pages of them", 0.911, _BENCHMARK),
     )
 
     def __init__(self) -> None:
