@@ -23,6 +23,7 @@ from model_runtime.tokens.notes import COMPOUND_FIELDS, NoteToken, compound
 from model_runtime.tokens.vocabulary import BLOCKS, PROBABILITY_BINS, TICK_S
 from model_runtime.unified.audio_front_end import KEYS, LOWEST_PITCH
 from model_runtime.unified.audio_steps import LATE_STEPS, STEP_S, moment_s
+from model_runtime.unified.heard_clues import CLUES, FRAME_LEVELS, NEIGHBOURS, RATIOS, SHARES, neighbours
 from model_runtime.unified.note_outputs import KEPT, LATE, LENGTH, VELOCITY
 from model_runtime.unified.note_picking import PickedNote, PickingSettings
 
@@ -37,66 +38,11 @@ notes, and 69 % of what it finds is one; at 0.5 it is 79 % and 88 % (`training.r
 PLACES_A_SECOND = 10.0
 _CHUNK_STEPS = 1292  # 30 s
 _REACH_STEPS = 860  # 20 s: how far before and after a candidate anything is looked for
-_FRAME_LEVELS = (0.15, 0.3, 0.7, 0.85)  # besides the usual one: where else the note might end
 _OFFSET = 0.15  # smallest peak of the offset head that says where a note ends
 _OFFSET_SEEN = 0.08  # and that is a clue
 _SOONEST_REPEAT_S = 1.5 * STEP_S
 _FARTHEST_LENGTH = 4.0  # octaves by which a length is corrected
 _SHORTEST_S = 0.03
-_CLOSE_BY = 4  # semitones
-_CHORD_S = 0.04
-_LATER_S = 0.05
-
-
-@dataclass(frozen=True)
-class Clue:
-    """Something said of a candidate, as a number of `count` values.
-
-    Attributes:
-        name: What it is.
-        block: Of the vocabulary, whose symbols stand for it; they mean this only where the source is audio.
-        first: Its value 0 is that block's value `first`.
-        count: How many values it has.
-    """
-
-    name: str
-    block: str
-    first: int
-    count: int
-
-
-_RATIOS = 32  # values of a length against the length that was given: a sixth of an octave each
-_SHARES = 8
-NEIGHBOURS = (
-    Clue("next onset", "x_fine", 0, _RATIOS),
-    Clue("onset near the end", "reserved", 0, _RATIOS),
-    Clue("onset near the end, close by", "reserved", 32, _RATIOS),
-    Clue("next onset, close by", "position", 32, _RATIOS),
-    Clue("end near the end", "position", 64, 25),
-    Clue("length of the chord", "tip", 64, 25),
-)
-"""Lengths that the note would have if it ended where another note, one that is likely enough, begins or ends."""
-
-CLUES = (
-    Clue("onset", "number", 0, 33),
-    Clue("early onset", "denominator", 0, 33),
-    *(Clue(f"frame below {level}", "x_coarse", 32 * i, _RATIOS) for i, level in enumerate(_FRAME_LEVELS[:2])),
-    *(Clue(f"frame below {level}", "onset_coarse", 32 * i, _RATIOS) for i, level in enumerate(_FRAME_LEVELS[2:])),
-    Clue("strongest offset", "onset_fine", 0, _RATIOS),
-    Clue("its strength", "onset_fine", 32, _SHARES),
-    Clue("frame after", "onset_fine", 40, _SHARES),
-    Clue("frame before", "onset_fine", 48, _SHARES),
-    Clue("frame within", "onset_fine", 56, _SHARES),
-    Clue("struck again", "tip", 0, _RATIOS),
-    Clue("how surely again", "tip", 32, _SHARES),
-    Clue("struck before", "tip", 40, 16),
-    Clue("how surely before", "tip", 56, _SHARES),
-    Clue("octave below", "position", 0, _SHARES),
-    Clue("octave above", "position", 8, _SHARES),
-    Clue("pedal", "position", 16, _SHARES),
-    Clue("pedal at the end", "position", 24, _SHARES),
-    *NEIGHBOURS,
-)
 
 
 @dataclass(frozen=True)
@@ -207,10 +153,10 @@ class _Heads:
         rows = rows + first
         place = rows + _between(self.onset, rows, keys)
         again = np.minimum(_following(self.struck)[rows + 1, keys], rows + _REACH_STEPS)  # the key struck once more
-        ends = {level: self._end(level, rows, keys, place, again) for level in (self.settings.frame, *_FRAME_LEVELS)}
-        end = ends.pop(self.settings.frame) if self.settings.frame not in _FRAME_LEVELS else ends[self.settings.frame]
+        ends = {level: self._end(level, rows, keys, place, again) for level in (self.settings.frame, *FRAME_LEVELS)}
+        end = ends.pop(self.settings.frame) if self.settings.frame not in FRAME_LEVELS else ends[self.settings.frame]
         length = end - place
-        clues = self._clues(rows, keys, place, length, [ends[level] for level in _FRAME_LEVELS])
+        clues = self._clues(rows, keys, place, length, [ends[level] for level in FRAME_LEVELS])
         clues |= self._related(rows, keys) | self._same_key(rows, keys, place, length)
         clues["pedal"] = _share(self.pedal[rows])
         clues["pedal at the end"] = _share(self.pedal[np.rint(end).astype(np.int64).clip(0, len(self.pedal) - 1)])
@@ -251,7 +197,7 @@ class _Heads:
             "frame before": _share(before),
             "frame within": _share(within),
         }
-        for level, end in zip(_FRAME_LEVELS, ends, strict=True):
+        for level, end in zip(FRAME_LEVELS, ends, strict=True):
             clues[f"frame below {level}"] = _ratio(end - place, length)
         return clues
 
@@ -273,7 +219,7 @@ class _Heads:
         return {
             "strongest offset": np.where(there, _ratio(at + _between(self.offset, at, keys) - place, length), 0),
             "its strength": np.where(there, _share(self.offset[at, keys]), 0),
-            "struck again": np.where(is_again, _ratio(again - place, length), _RATIOS - 1),
+            "struck again": np.where(is_again, _ratio(again - place, length), RATIOS - 1),
             "how surely again": np.where(is_again, _share(self.onset[again, keys]), 0),
             "struck before": np.where(was_before, np.rint(2.5 * np.log2(np.maximum(rows - before, 1))), 15),
             "how surely before": np.where(was_before, _share(self.onset[before, keys]), 0),
@@ -289,77 +235,6 @@ class _Heads:
             highest = self.onset[near, other.clip(0, KEYS - 1)[:, None]].max(axis=1)
             found[name] = np.where(inside, _share(highest), 0)
         return found
-
-
-def neighbours(onset_s: Reals, offset_s: Reals, pitch: Ints, likely: npt.NDArray[np.bool_]) -> Ints:
-    """Values of the clues `NEIGHBOURS`, shape (n, 6).
-
-    Args:
-        onset_s, offset_s: Of n candidates in order of time.
-        pitch: Their MIDI numbers.
-        likely: Which of them are likely to be notes.
-    """
-    given, later = np.maximum(offset_s - onset_s, 1e-3), onset_s + _LATER_S
-    onsets = onset_s[likely]
-    found = np.full((len(NEIGHBOURS), len(pitch)), np.nan)
-    found[0], found[1] = _next(onsets, later), _nearest(onsets, offset_s, later)
-    for each in np.unique(pitch).tolist():
-        own = pitch == each
-        close = np.sort(onset_s[likely & (np.abs(pitch - each) <= _CLOSE_BY) & ~own])
-        found[2, own], found[3, own] = _nearest(close, offset_s[own], later[own]), _next(close, later[own])
-    found[4] = _nearest_other_end(offset_s, likely, later)
-    found[5] = onset_s + _length_of_the_chord(onset_s, given, likely)
-    octaves = np.log2(np.maximum(found - onset_s, 1e-3) / given)
-    values = np.empty(found.shape, np.int64)
-    for clue, row, shown in zip(NEIGHBOURS, octaves, values, strict=True):
-        lowest = 2.5 if clue.count == _RATIOS else 2.0
-        shown[:] = np.nan_to_num(np.rint((row + lowest) * 6), nan=clue.count - 1).clip(0, clue.count - 1)
-    return values.T
-
-
-def _next(moments: Reals, later: Reals) -> Reals:
-    """The first of the moments, which are in order, after each time; not a number where there is none."""
-    return np.append(moments, np.nan)[np.searchsorted(moments, later, side="right")]
-
-
-def _nearest(moments: Reals, wanted: Reals, later: Reals) -> Reals:
-    """The moment nearest to each wanted one among those after `later`; not a number where there is none."""
-    padded = np.concatenate([[-np.inf], moments, [np.inf]])
-    at = np.searchsorted(moments, wanted)
-    before, after = padded[at], padded[at + 1]
-    before = np.where(before > later, before, -np.inf)
-    after = np.maximum(after, np.append(moments, np.inf)[np.searchsorted(moments, later, side="right")])
-    nearest = np.where(wanted - before <= after - wanted, before, after)
-    return np.where(np.isfinite(nearest), nearest, np.nan)
-
-
-def _nearest_other_end(offset_s: Reals, likely: npt.NDArray[np.bool_], later: Reals) -> Reals:
-    """Of each candidate, the end of another that is likely which lies nearest to its own."""
-    order = np.argsort(offset_s, kind="stable")
-    ends = offset_s[order]
-    rows = np.arange(len(ends))
-    before = np.maximum.accumulate(np.where(likely[order], rows, -1)) if len(ends) else rows
-    after = np.minimum.accumulate(np.where(likely[order], rows, len(ends))[::-1])[::-1] if len(ends) else rows
-    padded = np.concatenate([ends, [np.inf, -np.inf]])  # the last one stands at -1
-    earlier = padded[np.append(-1, before[:-1])] if len(ends) else ends
-    latter = padded[np.append(after[1:], len(ends))] if len(ends) else ends
-    earlier = np.where(earlier > later[order], earlier, -np.inf)
-    nearest = np.where(ends - earlier <= latter - ends, earlier, latter)
-    result = np.empty(len(ends))
-    result[order] = np.where(np.isfinite(nearest), nearest, np.nan)
-    return result
-
-
-def _length_of_the_chord(onset_s: Reals, given: Reals, likely: npt.NDArray[np.bool_]) -> Reals:
-    """The middle length of what else that is likely is struck at the same time; not a number where there is nothing."""
-    first = np.searchsorted(onset_s, onset_s - _CHORD_S)
-    last = np.searchsorted(onset_s, onset_s + _CHORD_S, side="right")
-    result = np.full(len(onset_s), np.nan)
-    for i, (start, stop) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
-        others = [given[j] for j in range(start, stop) if j != i and likely[j]]
-        if others:
-            result[i] = np.median(others)
-    return result
 
 
 def moment_s_of(steps: Reals) -> Reals:
@@ -405,12 +280,12 @@ def _log_odds(probability: Floats) -> Reals:
 
 
 def _share(values: npt.NDArray[Any]) -> Ints:
-    return np.asarray((values * _SHARES).astype(np.int64).clip(0, _SHARES - 1), np.int64)
+    return np.asarray((values * SHARES).astype(np.int64).clip(0, SHARES - 1), np.int64)
 
 
 def _ratio(length: Reals, given: Reals) -> Ints:
     octaves = np.log2(np.maximum(length, 0.5) / given)
-    return np.asarray(np.rint((octaves + 2.5) * 6).astype(np.int64).clip(0, _RATIOS - 1), np.int64)
+    return np.asarray(np.rint((octaves + 2.5) * 6).astype(np.int64).clip(0, RATIOS - 1), np.int64)
 
 
 def tokens_of(heard: HeardNotes) -> tuple[Ints, Floats]:

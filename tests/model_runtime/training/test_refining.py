@@ -17,7 +17,8 @@ from model_runtime.training.note_windows import NoteCorpus
 from model_runtime.training.refining import levelled, main, matched, wanted_of
 from model_runtime.training.refining_scores import refined_scores
 from model_runtime.unified.audio_front_end import SAMPLE_RATE
-from model_runtime.unified.heard_notes import CLUES, HeardNotes, refined
+from model_runtime.unified.heard_clues import CLUES
+from model_runtime.unified.heard_notes import HeardNotes, refined
 from model_runtime.unified.note_outputs import (
     KEPT,
     LATE,

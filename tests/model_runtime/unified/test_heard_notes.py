@@ -15,15 +15,8 @@ from model_runtime.tokens.notes import COMPOUND_FIELDS, from_compound
 from model_runtime.tokens.vocabulary import BLOCKS
 from model_runtime.unified.audio_front_end import KEYS, LOWEST_PITCH
 from model_runtime.unified.audio_steps import LATE_STEPS, STEP_S, moment_s
-from model_runtime.unified.heard_notes import (
-    CLUES,
-    NEIGHBOURS,
-    HeardNoteFinder,
-    HeardNotes,
-    neighbours,
-    refined,
-    tokens_of,
-)
+from model_runtime.unified.heard_clues import CLUES, NEIGHBOURS, neighbours
+from model_runtime.unified.heard_notes import HeardNoteFinder, HeardNotes, refined, tokens_of
 from model_runtime.unified.note_outputs import KEPT, LATE, LENGTH, OUTPUTS, VELOCITY
 from model_runtime.unified.note_picking import NotePicker, PickedNote
 
