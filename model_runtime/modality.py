@@ -68,9 +68,11 @@ class Notation:
 
     Attributes:
         musicxml: The document, UTF-8. Treat it as read only.
+        confidence: How sure whoever read it is of each measure, 0 to 1; empty where nobody says.
     """
 
     musicxml: bytes
+    confidence: tuple[float, ...] = field(default=(), compare=False)
 
     @cached_property
     def root(self) -> etree._Element:
@@ -95,6 +97,7 @@ class Note:
         velocity: MIDI velocity, 1 to 127.
         channel: MIDI channel, 0 to 15; 9 is percussion.
         track: Index into `Performance.tracks`.
+        confidence: How sure whoever heard it is that it is there, 0 to 1; 1 where nobody says.
     """
 
     onset_s: float
@@ -103,6 +106,7 @@ class Note:
     velocity: int = 80
     channel: int = 0
     track: int = 0
+    confidence: float = field(default=1.0, compare=False)
 
     @property
     def duration_s(self) -> float:

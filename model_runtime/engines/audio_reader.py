@@ -104,7 +104,7 @@ def _performance(found: list[PickedNote], options: Options, program: int | None)
     for note in found:
         end_s = note.offset_s if note.offset_s is not None else note.onset_s + 0.1  # it still sounds
         if lowest <= note.pitch <= highest and (end_s - note.onset_s) * 1000 >= options.minimum_note:
-            notes.append(Note(note.onset_s, end_s, note.pitch, note.velocity))
+            notes.append(Note(note.onset_s, end_s, note.pitch, note.velocity, confidence=note.probability))
     programs = () if program is None or not notes else (ProgramChange(0.0, program),)
     return Performance(tuple(notes), programs=programs)
 

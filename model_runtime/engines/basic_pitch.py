@@ -165,4 +165,7 @@ def _program(instrument: str, context: Context) -> int | None:
 
 def _note(found: FoundNote) -> Note:
     velocity = int(np.clip(round(127 * found.amplitude), 1, 127))
-    return Note(frame_time(found.start_frame), frame_time(found.end_frame), found.pitch, velocity)
+    confidence = float(np.clip(found.amplitude, 0.0, 1.0))
+    return Note(
+        frame_time(found.start_frame), frame_time(found.end_frame), found.pitch, velocity, confidence=confidence
+    )

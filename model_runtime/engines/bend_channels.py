@@ -7,6 +7,7 @@ Expression does it, and each carries its own bend; the percussion channel stays 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def spread(
         elif source.bend is not None:
             bends += _bends(source, note, channel, time_of)
         free_at[channel] = max(free_at[channel], note.offset_s)
-        placed.append(Note(note.onset_s, note.offset_s, note.pitch, note.velocity, channel, note.track))
+        placed.append(replace(note, channel=channel))
     return placed, bends, crowded
 
 

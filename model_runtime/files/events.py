@@ -1,7 +1,7 @@
 """A performance as a JSON document in seconds: what a host that has no MIDI file reads and writes.
 
 {"format": "events", "version": 1, "tracks": ["Piano"],
- "notes": [{"onset": 0.0, "offset": 0.5, "pitch": 60, "velocity": 80, "channel": 0, "track": 0}],
+ "notes": [{"onset": 0.0, "offset": 0.5, "pitch": 60, "velocity": 80, "channel": 0, "track": 0, "confidence": 1.0}],
  "controls": [{"time": 0.1, "number": 64, "value": 127}], "programs": [], "pitch_bends": [],
  "tempo_map": {"points": [[0.0, 0.0], [0.5, 1.0]], "meters": [], "keys": []}}
 """
@@ -30,7 +30,7 @@ class _Event(BaseModel):
 
 
 class NoteEvent(_Event):
-    """A note; `onset` and `offset` in seconds, the offset later than the onset."""
+    """A note; `onset` and `offset` in seconds, the offset later than the onset; how sure it is to be there."""
 
     onset: Seconds
     offset: Seconds
@@ -38,6 +38,7 @@ class NoteEvent(_Event):
     velocity: Annotated[int, Field(ge=1, le=127)] = 80
     channel: Channel = 0
     track: Annotated[int, Field(ge=0)] = 0
+    confidence: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
 class ControlEvent(_Event):
@@ -84,7 +85,13 @@ def performance_to_events(performance: Performance) -> EventsDocument:
         tracks=list(performance.tracks),
         notes=[
             NoteEvent(
-                onset=n.onset_s, offset=n.offset_s, pitch=n.pitch, velocity=n.velocity, channel=n.channel, track=n.track
+                onset=n.onset_s,
+                offset=n.offset_s,
+                pitch=n.pitch,
+                velocity=n.velocity,
+                channel=n.channel,
+                track=n.track,
+                confidence=round(n.confidence, 3),
             )
             for n in performance.notes
         ],
@@ -104,7 +111,9 @@ def events_to_performance(document: EventsDocument) -> Performance:
         InvalidValue: a note ends before it starts, or the tempo map does not move forwards.
     """
     return Performance(
-        notes=tuple(Note(n.onset, n.offset, n.pitch, n.velocity, n.channel, n.track) for n in document.notes),
+        notes=tuple(
+            Note(n.onset, n.offset, n.pitch, n.velocity, n.channel, n.track, n.confidence) for n in document.notes
+        ),
         controls=tuple(Control(c.time, c.number, c.value, c.channel) for c in document.controls),
         pitch_bends=tuple(PitchBend(b.time, b.value, b.channel) for b in document.pitch_bends),
         programs=tuple(ProgramChange(p.time, p.program, p.channel) for p in document.programs),

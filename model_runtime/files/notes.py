@@ -152,6 +152,7 @@ class NotesDocument(_Item):
         length: Of the whole selection in ticks; it is rounded up to a whole measure.
         measures: Where measures begin, in ticks, where meters and pickup do not tell; else empty.
         notes: In any order; `notation_to_notes` sorts them.
+        confidence: How sure whoever read it from a page is of each measure, 0 to 1; empty where nobody says.
     """
 
     format: Literal["notes"] = "notes"
@@ -167,6 +168,7 @@ class NotesDocument(_Item):
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = (Part(),)
     notes: tuple[NoteItem, ...] = ()
     dynamics: tuple[Dynamic, ...] = ()
+    confidence: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
 
 
 def notes_to_notation(document: NotesDocument) -> Notation:

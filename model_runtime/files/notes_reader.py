@@ -30,11 +30,12 @@ def document_of(notation: Notation) -> model.NotesDocument:
     """See `notes.notation_to_notes`."""
     root = notation.root
     try:
-        return _document(root)
+        document = _document(root)
     except (ValueError, ArithmeticError, ValidationError, OverflowError) as error:
         raise UnreadableFile(
             "The MusicXML holds a number that makes no sense.", hint="Open and save it in a notation editor."
         ) from error
+    return document.model_copy(update={"confidence": tuple(round(sure, 3) for sure in notation.confidence)})
 
 
 def _document(root: etree._Element) -> model.NotesDocument:

@@ -45,7 +45,8 @@ def written(document: NotesDocument) -> Notation:
         '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
         '"http://www.musicxml.org/dtds/partwise.dtd">'
     )
-    return Notation(etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True, doctype=doctype))
+    content = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True, doctype=doctype)
+    return Notation(content, document.confidence)
 
 
 def _list_part(part_list: etree._Element, index: int, part: Part) -> None:

@@ -40,13 +40,11 @@ class ReadScore:
     """What was read.
 
     Attributes:
-        notation: One score of all pages.
-        confidence: How sure of each measure, 0 to 1: the least sure instrument's.
+        notation: One score of all pages; its confidence in a measure is the least sure instrument's.
         warnings: Sentences with the numbers of measures.
     """
 
     notation: Notation
-    confidence: tuple[float, ...]
     warnings: tuple[str, ...]
 
 
@@ -125,9 +123,8 @@ def _joined(systems: Sequence[ReadSystem], trunk: TrunkRuntime, tell: Progress) 
     evened, gaps = _evened(joined, len(systems))
     root = _score(evened, staves)
     confidence = tuple(min(part[i].confidence for part in evened) for i in range(len(evened[0])))
-    return ReadScore(
-        Notation(etree.tostring(root, xml_declaration=True, encoding="UTF-8")), confidence, (*warnings, *gaps)
-    )
+    notation = Notation(etree.tostring(root, xml_declaration=True, encoding="UTF-8"), confidence)
+    return ReadScore(notation, (*warnings, *gaps))
 
 
 def assumed_clefs(parts: Sequence[Sequence[Line]]) -> list[str]:

@@ -48,6 +48,7 @@ def test_most_notes_of_an_engraved_page_are_read(engine: UnifiedImage) -> None:
     read = engine.translate(drawn, Options(), context)
     ours, theirs = pitches(read), pitches(demo())
     assert 2 * (ours & theirs).total() / (ours.total() + theirs.total()) > 0.7
+    assert len(read.confidence) == read.measure_count and all(0 < sure <= 1 for sure in read.confidence)
     assert {stage for stage, _, _ in told} == {"Reading the pages", "Writing the score"}
     assert all(0 <= done <= total for _, done, total in told)
     assert any("compare the notes with the page" in text for text in context.warnings)

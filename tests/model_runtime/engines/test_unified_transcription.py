@@ -59,6 +59,8 @@ def test_what_the_trunk_keeps_is_all_that_the_reader_heard_and_what_it_doubted(
     heard = {(round(note.onset_s, 3), note.pitch) for note in kept.notes}
     assert {(round(note.onset_s, 3), note.pitch) for note in own.notes} <= heard
     assert {pitch for _, _, pitch in SCALE} <= {pitch for _, pitch in heard}
+    assert all(note.confidence == pytest.approx(1.0) for note in kept.notes), "as sure as the trunk"
+    assert all(0.5 <= note.confidence <= 1.0 for note in own.notes), "as sure as the reader"
 
 
 def test_notes_are_moved_and_made_louder_as_it_says_and_their_ends_as_far_as_it_is_believed(

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections import defaultdict
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +30,8 @@ from model_runtime.files.notes import (
     Part,
     Tempo,
     Tuplet,
+    notation_to_notes,
+    notes_to_notation,
 )
 from model_runtime.files.spelling import sounding, spelled
 from model_runtime.modality import Control, Notation, Note, Performance, PitchBend, ProgramChange
@@ -323,6 +326,22 @@ def test_a_performance_comes_back_from_its_events_document_unchanged(tmp_path: P
     assert files.read(tmp_path / "a.events.json") == made
     files.write(made, tmp_path / "anything.json", format="events")
     assert files.read(tmp_path / "anything.json") == made
+
+
+def test_how_sure_of_each_note_stands_in_the_events_document(tmp_path: Path) -> None:
+    made = Performance((Note(0.0, 0.5, 60, confidence=0.62), Note(0.5, 1.0, 62)))
+    files.write(made, tmp_path / "a.events.json")
+    read = files.read(tmp_path / "a.events.json")
+    assert isinstance(read, Performance)
+    assert [note.confidence for note in read.notes] == [0.62, 1.0]
+
+
+def test_how_sure_of_each_measure_stands_in_the_notes_document() -> None:
+    document = NotesDocument(length=3840, notes=(NoteItem(tick=0, duration=480, pitch=60),))
+    sure = replace(notes_to_notation(document), confidence=(0.4, 0.98765))
+    assert notation_to_notes(sure).confidence == (0.4, 0.988)
+    assert notes_to_notation(notation_to_notes(sure)).confidence == (0.4, 0.988)
+    assert notation_to_notes(notes_to_notation(document)).confidence == ()
 
 
 def test_an_events_document_with_a_backward_note_is_refused(tmp_path: Path) -> None:
