@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from model_runtime.errors import EngineUnavailable
 from model_runtime.modality import Modality, Value
 from model_runtime.options import Options
 
@@ -96,6 +97,16 @@ class Engine(ABC):
     def availability(self) -> Availability:
         """Whether it can run here; looks at files and libraries, loads nothing, takes milliseconds."""
         return Availability(True)
+
+    def require(self) -> None:
+        """See that it can run here.
+
+        Raises:
+            EngineUnavailable: with `availability`'s sentence and hint.
+        """
+        state = self.availability()
+        if not state.ready:
+            raise EngineUnavailable(state.reason, hint=state.hint)
 
     def load(self) -> None:  # noqa: B027 - many engines have nothing to warm
         """Make it warm: read networks, start helpers. Idempotent."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model_runtime.engines.base import Availability, Context, Engine, Measurement
-from model_runtime.errors import EngineUnavailable, InvalidValue, UnreadableFile
+from model_runtime.errors import InvalidValue, UnreadableFile
 from model_runtime.modality import Modality, Notation, ScoreImage, Value
 from model_runtime.options import Options
 from model_runtime.unified.inference import DECODER, ENCODER, weights_folder
@@ -51,9 +51,7 @@ class UnifiedImage(Engine):
     def load(self) -> None:
         """Read the weights."""
         if self._trunk is None:
-            state = self.availability()
-            if not state.ready:
-                raise EngineUnavailable(state.reason, hint=state.hint)
+            self.require()
             from model_runtime.unified.image_reader import ImageReader
             from model_runtime.unified.inference import TrunkRuntime
 

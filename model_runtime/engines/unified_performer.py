@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from model_runtime.engines.base import Availability, Context, Measurement
 from model_runtime.engines.performer import Performer
-from model_runtime.errors import EngineUnavailable
 from model_runtime.options import Options
 from model_runtime.playback.manner import Manner
 from model_runtime.playback.timeline import Timeline
@@ -63,9 +62,7 @@ class UnifiedPerformer(Performer):
     def load(self) -> None:
         """Read the weights."""
         if self._trunk is None:
-            state = self.availability()
-            if not state.ready:
-                raise EngineUnavailable(state.reason, hint=state.hint)
+            self.require()
             from model_runtime.unified.inference import TrunkRuntime
 
             self._trunk = TrunkRuntime(self._weights)

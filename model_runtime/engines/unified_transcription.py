@@ -10,7 +10,6 @@ import numpy as np
 
 from model_runtime.engines.audio_reader import AudioReaderEngine, Told, moved, settings_of
 from model_runtime.engines.base import Availability, Context, Measurement
-from model_runtime.errors import EngineUnavailable
 from model_runtime.modality import Audio
 from model_runtime.options import Options
 from model_runtime.unified.audio_reader import WEIGHTS, AudioReader, ReadNotes
@@ -65,9 +64,7 @@ class UnifiedTranscription(AudioReaderEngine):
     def load(self) -> None:
         """Read the weights."""
         if self._trunk is None:
-            state = self.availability()
-            if not state.ready:
-                raise EngineUnavailable(state.reason, hint=state.hint)
+            self.require()
             from model_runtime.unified.inference import TrunkRuntime
 
             super().load()

@@ -58,6 +58,22 @@ class NoteBatch:
     weights: Floats
 
 
+def write_notes(path: Path, source: str, ids: Ints, places: Floats, wanted: Floats, weights: Floats) -> None:
+    """Write a piece of N tokens as `NoteCorpus` reads it, whole or not at all."""
+    temporary = path.with_suffix(".partial")
+    with temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            source=np.array(source),
+            vocabulary=np.array(fingerprint()),
+            ids=ids.astype(np.int16),
+            places=places,
+            wanted=wanted,
+            weights=weights,
+        )
+    temporary.replace(path)
+
+
 class NoteCorpus:
     """Every piece of some splits, in memory.
 

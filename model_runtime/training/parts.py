@@ -328,11 +328,7 @@ def _set_text(element: ET.Element, name: str, text: str) -> None:
 
 
 def _set_staff(note: ET.Element, staff: int) -> None:
-    _remove(note, "staff")
-    behind = next((i for i, child in enumerate(note) if child.tag in _BEHIND_STAFF), len(note))
-    element = ET.Element("staff")
-    element.text = str(staff)
-    note.insert(behind, element)
+    _put(note, "staff", staff, _BEHIND_STAFF)
 
 
 def _say_staves(measure: ET.Element, staves: int) -> None:
@@ -340,11 +336,16 @@ def _say_staves(measure: ET.Element, staves: int) -> None:
     if attributes is None:
         attributes = ET.Element("attributes")
         measure.insert(0, attributes)
-    _remove(attributes, "staves")
-    behind = next((i for i, child in enumerate(attributes) if child.tag in _BEHIND_STAVES), len(attributes))
-    element = ET.Element("staves")
-    element.text = str(staves)
-    attributes.insert(behind, element)
+    _put(attributes, "staves", staves, _BEHIND_STAVES)
+
+
+def _put(element: ET.Element, name: str, number: int, behind: Sequence[str]) -> None:
+    """Set a child, before those that MusicXML wants behind it."""
+    _remove(element, name)
+    place = next((i for i, child in enumerate(element) if child.tag in behind), len(element))
+    child = ET.Element(name)
+    child.text = str(number)
+    element.insert(place, child)
 
 
 def _remove(element: ET.Element, name: str) -> None:

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from model_runtime.tokens.vocabulary import fingerprint
 from model_runtime.training.audio.corpus import restored
 from model_runtime.training.audio.dataset import StoredClip, load, variant_of
+from model_runtime.training.note_windows import write_notes
 from model_runtime.unified.audio_front_end import BINS, HOP_SAMPLES, SAMPLE_RATE
 from model_runtime.unified.audio_reader import ReaderSession
 from model_runtime.unified.audio_steps import FRAMES_A_STEP, LATE_STEPS
@@ -117,23 +117,6 @@ def levelled(wanted: Floats, weights: Floats) -> Floats:
     return result
 
 
-def save(path: Path, heard: HeardNotes, wanted: Floats, weights: Floats) -> None:
-    """Write a file as `note_windows.NoteCorpus` reads it."""
-    ids, places = tokens_of(heard)
-    temporary = path.with_suffix(".partial")
-    with temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            source=np.array("audio"),
-            vocabulary=np.array(fingerprint()),
-            ids=ids.astype(np.int16),
-            places=places,
-            wanted=wanted,
-            weights=weights,
-        )
-    temporary.replace(path)
-
-
 def build(clips: Path, out: Path, split: str, limit: int | None = None) -> int:
     """Write the files of a split that are not there yet; returns how many that were.
 
@@ -155,7 +138,7 @@ def build(clips: Path, out: Path, split: str, limit: int | None = None) -> int:
             heard = heard_in(session, frames)
             if len(heard):
                 wanted, weights = wanted_of(heard, notes, len(frames) * HOP_SAMPLES / SAMPLE_RATE)
-                save(target, heard, levelled(wanted, weights), weights)
+                write_notes(target, "audio", *tokens_of(heard), levelled(wanted, weights), weights)
                 counts.add(heard, wanted, len(notes))
                 made += 1
             if number % 100 == 99:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model_runtime.tokens.vocabulary import fingerprint
+from model_runtime.training.note_windows import write_notes
 from model_runtime.training.rendering.pieces import Piece, broadened, pieces_of
 from model_runtime.training.rendering.song import read_song
 from model_runtime.unified.note_outputs import OUTPUTS
@@ -19,18 +19,8 @@ _BROAD_QPM = 100.0  # slower songs could as well be written in note values of tw
 def save(piece: Piece, path: Path) -> None:
     """Write a piece as `training.note_windows` reads it."""
     tokens = note_tokens(piece.notes)
-    temporary = path.with_suffix(".partial")
-    with temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            source=np.array("notation"),
-            vocabulary=np.array(fingerprint()),
-            ids=tokens.ids.astype(np.int16),
-            places=tokens.places,
-            wanted=piece.wanted[tokens.order],
-            weights=piece.weights[tokens.order],
-        )
-    temporary.replace(path)
+    order = tokens.order
+    write_notes(path, "notation", tokens.ids, tokens.places, piece.wanted[order], piece.weights[order])
 
 
 def totals(out: Path) -> dict[str, dict[str, int]]:
